@@ -1,0 +1,1 @@
+"""The `.knhk` language: parse, check, lower; one module per pass."""

@@ -1,0 +1,259 @@
+"""One family of errors, and the diagnostics that a check reports.
+
+Two kinds never mix: a :class:`UsageError` says that the caller asked for something that
+cannot be, and nothing has changed; every other error says that something else went wrong
+(a file, an expression, a task, the store, a service). Every error carries data beside its
+text, and every text says what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = [
+    "CaseCancelled",
+    "CaseEnded",
+    "CaseFailed",
+    "CaseStuck",
+    "CheckError",
+    "ConnectorError",
+    "DeployError",
+    "Diagnostic",
+    "ExpressionError",
+    "InputError",
+    "JournalConflict",
+    "JournalError",
+    "KnhkError",
+    "Misfit",
+    "MisfitError",
+    "NotOffered",
+    "ReplayError",
+    "ResultError",
+    "Span",
+    "StoreDamaged",
+    "StoreFull",
+    "StoreLocked",
+    "StoreNewer",
+    "UnknownName",
+    "UsageError",
+]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A place in a source: lines and columns count from 1, the end column is exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+#: How bad a diagnostic is. Errors stop the compiler, warnings do not.
+ERROR: Final = "error"
+WARNING: Final = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem in a source: a stable code (``KN101``), one sentence, a place, a hint.
+
+    ``related`` names further places with a few words each, such as the earlier definition.
+    """
+
+    code: str
+    message: str
+    span: Span
+    hint: str = ""
+    severity: str = ERROR
+    related: tuple[tuple[Span, str], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.span}: {self.code} {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """One value that does not fit: its path (``items[2].price``) and what is wrong with it."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class KnhkError(Exception):
+    """The root of every error that KNHK raises."""
+
+
+class MisfitError(KnhkError):
+    """A value that does not fit a type; raised by a codec, told on as an input or result error."""
+
+    def __init__(self, misfits: Iterable[Misfit]) -> None:
+        self.misfits = tuple(misfits)
+        super().__init__("; ".join(str(misfit) for misfit in self.misfits))
+
+
+class UsageError(KnhkError):
+    """The caller asked for something that cannot be; nothing has changed."""
+
+
+class UnknownName(UsageError, LookupError):
+    """A workflow, task, case or store that is not there."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str] = ()) -> None:
+        self.kind = kind
+        self.name = name
+        self.known = tuple(known)
+        there = f"; there is: {', '.join(self.known)}" if self.known else ""
+        super().__init__(f"there is no {kind} {name!r}{there}")
+
+
+class InputError(UsageError):
+    """Values given to a workflow that do not fit its parameters; every misfit is named."""
+
+    def __init__(self, what: str, misfits: Iterable[Misfit]) -> None:
+        self.what = what
+        self.misfits = tuple(misfits)
+        lines = "".join(f"\n  {misfit}" for misfit in self.misfits)
+        super().__init__(f"the input does not fit {what}:{lines}")
+
+
+class ResultError(UsageError):
+    """A task's result that does not fit the type it is declared with."""
+
+    def __init__(self, task: str, misfits: Iterable[Misfit]) -> None:
+        self.task = task
+        self.misfits = tuple(misfits)
+        lines = "".join(f"\n  {misfit}" for misfit in self.misfits)
+        super().__init__(f"the result of task {task!r} does not fit its type:{lines}")
+
+
+class NotOffered(UsageError):
+    """A work item that cannot be started, completed or failed in the state it is in."""
+
+    def __init__(self, task: str, why: str) -> None:
+        self.task = task
+        self.why = why
+        super().__init__(f"task {task!r}: {why}")
+
+
+class CaseEnded(UsageError):
+    """Something was asked of a case that its status does not allow."""
+
+    def __init__(self, case: str, status: str, asked: str) -> None:
+        self.case = case
+        self.status = status
+        self.asked = asked
+        super().__init__(f"case {case!r} is {status}: {asked} is not possible")
+
+
+class ReplayError(KnhkError):
+    """A recorded history that this workflow could not have produced."""
+
+    def __init__(self, case: str, seq: int, why: str) -> None:
+        self.case = case
+        self.seq = seq
+        self.why = why
+        super().__init__(
+            f"history of case {case!r}, input {seq}: {why};"
+            " it was recorded with another version of the workflow"
+        )
+
+
+class CheckError(KnhkError):
+    """A source that does not check; ``diagnostics`` holds every problem that was found."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
+
+
+class DeployError(KnhkError):
+    """A workflow that checks but cannot be run here: a callee or a connector is missing."""
+
+
+class ExpressionError(KnhkError):
+    """An expression of a workflow that failed on the values it was given."""
+
+    def __init__(self, text: str, why: str) -> None:
+        self.text = text
+        self.why = why
+        super().__init__(f"the expression `{text}` failed: {why}")
+
+
+class CaseFailed(KnhkError):
+    """A case whose task failed for good and that no exception flow took up."""
+
+    def __init__(self, case: str, task: str, error: str, message: str) -> None:
+        self.case = case
+        self.task = task
+        self.error = error
+        self.message = message
+        place = f"task {task!r}" if task else "its routing"
+        super().__init__(f"case {case!r} failed in {place}: {error}: {message}")
+
+
+class CaseCancelled(KnhkError):
+    """A case that was cancelled, so that it has no result."""
+
+    def __init__(self, case: str) -> None:
+        self.case = case
+        super().__init__(f"case {case!r} was cancelled")
+
+
+class CaseStuck(KnhkError):
+    """A case in which nothing can happen any more although tokens are left."""
+
+    def __init__(self, case: str, marking: str) -> None:
+        self.case = case
+        self.marking = marking
+        super().__init__(f"case {case!r} is stuck with tokens at: {marking}")
+
+
+class ConnectorError(KnhkError):
+    """A call to a connected service that did not give a result.
+
+    ``retryable`` says whether the same call may succeed later.
+    """
+
+    def __init__(self, message: str, *, connector: str = "", retryable: bool = False) -> None:
+        self.connector = connector
+        self.retryable = retryable
+        super().__init__(message)
+
+
+class JournalError(KnhkError):
+    """The store could not do what was asked; what it acknowledged before is still there."""
+
+
+class JournalConflict(JournalError):
+    """Another owner has appended to this case: let go of it."""
+
+    def __init__(self, case: str, seq: int) -> None:
+        self.case = case
+        self.seq = seq
+        super().__init__(f"case {case!r} already has an input {seq}: another engine is running it")
+
+
+class StoreLocked(JournalError):
+    """The store is open for running in another process."""
+
+
+class StoreFull(JournalError):
+    """The disk or the quota of the store is full; nothing acknowledged was lost."""
+
+
+class StoreDamaged(JournalError):
+    """The store cannot be read, or is not a KNHK store."""
+
+
+class StoreNewer(JournalError):
+    """The store was written by a newer version of KNHK."""

@@ -1,0 +1,290 @@
+"""The sans-IO case: the public face of the token game.
+
+For tests, debugging and embedding without I/O. Nothing runs by itself but ``skip`` nodes
+and the case's own timers: tasks with a callee are offered like any other, and whoever drives
+the case starts and completes them. The clock of a case begins at the Unix epoch and moves by
+:meth:`Case.advance`.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+from mypy_extensions import i64
+
+from knhk.errors import CaseEnded, MisfitError, NotOffered, ResultError, UnknownName
+from knhk.kernel.explain import explain
+from knhk.kernel.game import CANCELLED, COMPLETED, RUNNING, STATUSES, Failure, Game
+from knhk.kernel.item import OFFERED, STARTED, WorkItem
+from knhk.kernel.program import Program, TaskRow
+from knhk.model import (
+    ADD_INSTANCE,
+    CANCEL,
+    CLOCK,
+    COMPLETE,
+    FAIL,
+    INPUT_NAMES,
+    MESSAGE,
+    REFUSED,
+    RESUME,
+    START,
+    SUSPEND,
+    US_PER_S,
+    WITHDRAW,
+    CaseStatus,
+    Effect,
+    Input,
+)
+
+
+@final
+class Case(Game):
+    """One case of a workflow, driven by hand."""
+
+    def __init__(self, program: Program, id: str) -> None:
+        super().__init__(program, id)
+
+    # --- what it is ---------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The name of the case; it seeds ``random()``."""
+        return self._id
+
+    @property
+    def workflow(self) -> str:
+        """The name of the workflow."""
+        return self._program.net.name
+
+    @property
+    def status(self) -> CaseStatus:
+        """Where the case stands."""
+        return STATUSES[self._status]
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Names of tasks with an offered item, one per item, by task declaration, then age."""
+        names: list[str] = []
+        if self._status == RUNNING:
+            for desk in self._desks:
+                if desk is not None:
+                    names.extend([item._task for item in desk.offered.items()])
+        return tuple(names)
+
+    @property
+    def started(self) -> tuple[str, ...]:
+        """Names of tasks with a started item, one per item, by task declaration, then age."""
+        names: list[str] = []
+        for desk in self._desks:
+            if desk is not None:
+                names.extend([item._task for item in desk.started.items()])
+        return tuple(names)
+
+    @property
+    def items(self) -> tuple[WorkItem, ...]:
+        """Every work item there has been, oldest first."""
+        return tuple(self._items)
+
+    @property
+    def result(self) -> object:
+        """What ``return`` gave when the case completed; ``None`` before."""
+        return self._result
+
+    @property
+    def data(self) -> dict[str, object]:
+        """A copy of the case data: parameters, variables, and results by task name."""
+        return dict(self._data)
+
+    @property
+    def marking(self) -> dict[str, int]:
+        """The tokens in each marked place; the place on an arrow is named ``a -> b``."""
+        counts = self._marking.counts
+        found: dict[str, int] = {}
+        for number, place in enumerate(self._program.net.places):
+            if counts[number] > 0:
+                found[place.name] = counts[number]
+        return found
+
+    @property
+    def history(self) -> tuple[Input, ...]:
+        """Every input so far; applied in this order to a new case they give this case again."""
+        return tuple(self._history)
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the case has failed, ``None`` if it has not."""
+        return self._failure
+
+    @property
+    def seq(self) -> int:
+        """How many inputs the case has taken up."""
+        return self._seq
+
+    @property
+    def now_us(self) -> int:
+        """The case's own clock, in microseconds since the Unix epoch."""
+        return self._now_us
+
+    @property
+    def next_wake_us(self) -> int:
+        """When the next timer is due, in microseconds since the Unix epoch; -1 for never."""
+        return self._next_wake_us()
+
+    def item(self, id: int) -> WorkItem:
+        """The work item of that number, or :class:`~knhk.errors.UnknownName`."""
+        if id < 1 or id > len(self._items):
+            raise UnknownName("work item", str(id))
+        return self._items[id - 1]
+
+    def arguments(self, item: WorkItem) -> tuple[list[object], dict[str, object]]:
+        """The arguments of an item's callee, evaluated now.
+
+        Raises :class:`~knhk.errors.ExpressionError`; the item should then be failed with it.
+        """
+        row = self._row(item._node)
+        data = self._data
+        if row.variable:
+            data = dict(data)
+            data[row.variable] = item._value
+        moment = self._moment()
+        args = [expression.evaluate(data, moment) for expression in row.callee.args]
+        kwargs = {
+            name: expression.evaluate(data, moment) for name, expression in row.callee.kwargs
+        }
+        return args, kwargs
+
+    def explain(self, task: str) -> str:
+        """In words why a task is or is not offered."""
+        return explain(self, self._known(task))
+
+    # --- driving it ---------------------------------------------------------------------
+
+    def start(self, which: str | WorkItem) -> WorkItem:
+        """Start an offered item: by task name the oldest, or the one given.
+
+        Raises :class:`~knhk.errors.NotOffered`.
+        """
+        item = self._find(which, OFFERED)
+        self._must(Input(START, self._now_us, item._id))
+        return item
+
+    def complete(self, which: str | WorkItem, value: object = None) -> WorkItem:
+        """Complete a started item with its result: by task name the oldest, or the one given.
+
+        Raises :class:`~knhk.errors.NotOffered`, and :class:`~knhk.errors.ResultError` for a
+        value that does not fit the task's result type; the item is then still started.
+        """
+        item = self._find(which, STARTED)
+        codec = self._row(item._node).codec
+        if codec is not None:
+            try:
+                value = codec.accept(value)
+            except MisfitError as error:
+                raise ResultError(item._task, error.misfits) from error
+        self._must(Input(COMPLETE, self._now_us, item._id, "", value))
+        return item
+
+    def run(self, which: str | WorkItem, value: object = None) -> WorkItem:
+        """Start and complete an offered item."""
+        item = self._find(which, OFFERED)
+        codec = self._row(item._node).codec
+        if codec is not None:
+            try:
+                value = codec.accept(value)
+            except MisfitError as error:
+                raise ResultError(item._task, error.misfits) from error
+        self._must(Input(START, self._now_us, item._id))
+        self._must(Input(COMPLETE, self._now_us, item._id, "", value))
+        return item
+
+    def fail(self, which: str | WorkItem, error: str, message: str = "") -> WorkItem:
+        """Fail the attempt of a started item with an error's type name.
+
+        Raises :class:`~knhk.errors.NotOffered`.
+        """
+        item = self._find(which, STARTED)
+        self._must(Input(FAIL, self._now_us, item._id, "", None, error, message))
+        return item
+
+    def withdraw(self, task: str) -> None:
+        """Cancel a task from outside: all its items, and the tokens they would have taken.
+
+        Raises :class:`~knhk.errors.NotOffered` when it has none.
+        """
+        self._known(task)
+        self._must(Input(WITHDRAW, self._now_us, -1, task))
+
+    def send(self, name: str, payload: object = None, key: object = None) -> bool:
+        """Send a message to the case: ``True`` if it is taken now, ``False`` if it is kept.
+
+        After the end of the case it is neither.
+        """
+        if self._status != COMPLETED and self._status != CANCELLED:
+            self._must(Input(MESSAGE, self._now_us, -1, name, {"key": key, "payload": payload}))
+        return False
+
+    def signal(self, name: str, payload: object = None) -> int:
+        """Send a signal: how many items it started. It is lost when none waits for it."""
+        return 0
+
+    def advance(self, seconds: float) -> None:
+        """Move the case's clock; timers fire at their moments."""
+        if seconds < 0:
+            raise ValueError("a clock moves forward only: seconds must not be negative")
+        self._must(Input(CLOCK, self._now_us + round(seconds * US_PER_S)))
+
+    def add_instance(self, task: str, value: object = None) -> None:
+        """Add an instance to an open multiple-instance task."""
+        self._known(task)
+        self._must(Input(ADD_INSTANCE, self._now_us, -1, task, value))
+
+    def suspend(self) -> None:
+        """Let the case stand still: nothing is offered, timers and routing wait."""
+        self._must(Input(SUSPEND, self._now_us))
+
+    def resume(self) -> None:
+        """Go on after ``suspend`` or after a failure, with fresh attempts for what failed."""
+        self._must(Input(RESUME, self._now_us))
+
+    def cancel(self) -> None:
+        """Withdraw everything; the case is then cancelled (pattern 20)."""
+        self._must(Input(CANCEL, self._now_us))
+
+    # --- checks -------------------------------------------------------------------------
+
+    def _must(self, fact: Input) -> list[Effect]:
+        effects = self.apply(fact)
+        if effects and effects[0].kind == REFUSED:
+            why = effects[0].why
+            if fact.task:
+                raise NotOffered(fact.task, why)
+            raise CaseEnded(self._id, str(STATUSES[self._status]), INPUT_NAMES[fact.kind])
+        return effects
+
+    def _known(self, task: str) -> TaskRow:
+        node = self._program.names.get(task, -1)
+        if node < 0:
+            raise UnknownName("task", task, self._program.names)
+        return self._row(node)
+
+    def _find(self, which: str | WorkItem, state: i64) -> WorkItem:
+        """The item meant, in the state that is needed; else ``NotOffered`` with the reason."""
+        if isinstance(which, str):
+            desk = self._desk(self._known(which).node)
+            item = desk.offered.head if state == OFFERED else desk.started.head
+        else:
+            item = which
+            if item._id > len(self._items) or self._items[item._id - 1] is not item:
+                raise NotOffered(item._task, "the work item belongs to another case")
+            if item._state != state:
+                wanted = "offered" if state == OFFERED else "started"
+                raise NotOffered(item._task, f"the work item is {item.state}, not {wanted}")
+        if item is None:
+            assert isinstance(which, str)
+            raise NotOffered(which, explain(self, self._known(which)))
+        if state == OFFERED and self._status != RUNNING:
+            raise NotOffered(item._task, f"the case is {STATUSES[self._status]}")
+        return item
+
+
+__all__ = ["Case"]

@@ -1,0 +1,239 @@
+"""Work items: what is offered, started and ended; one table holds every transition.
+
+A work item is one piece of work of one task in one case. A plain task has one item per
+arrival of tokens, a multiple-instance task one item per instance of an :class:`Activation`,
+which is one arrival of that task. Items are never reused and never forgotten while their
+case lives; their numbers count from 1 in the order in which they came to be, so a smaller
+number is an older item.
+
+An item *waits* for a time (a timer task, or a back-off after a failed attempt) or for a
+free place under ``at most``; it is *offered* when it may be started. Tokens stay in their
+places until the first start of an item (or of an activation) takes them.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from knhk.model import ItemState
+
+NEW: Final = -1
+WAITING: Final = 0
+OFFERED: Final = 1
+STARTED: Final = 2
+COMPLETED: Final = 3
+FAILED: Final = 4
+WITHDRAWN: Final = 5
+
+STATES: Final = (
+    ItemState.waiting,
+    ItemState.offered,
+    ItemState.started,
+    ItemState.completed,
+    ItemState.failed,
+    ItemState.withdrawn,
+)
+
+# The events that move a work item, and their names.
+ARRIVE: Final = 0
+WAIT: Final = 1
+START: Final = 2
+COMPLETE: Final = 3
+COME_DUE: Final = 4
+FAIL: Final = 5
+WITHDRAW: Final = 6
+RESUME: Final = 7
+EVENTS: Final = ("arrive", "wait", "start", "complete", "come due", "fail", "withdraw", "resume")
+
+#: Every transition of a work item: ``(state, event) -> state``; nothing else can happen.
+#: The state diagram in the documentation is drawn from this table.
+TRANSITIONS: Final[dict[tuple[int, int], int]] = {
+    (NEW, ARRIVE): OFFERED,
+    (NEW, WAIT): WAITING,  # a timer task waits from its arrival
+    (OFFERED, START): STARTED,
+    (OFFERED, COMPLETE): COMPLETED,  # a multiple-instance task without instances
+    (OFFERED, WAIT): WAITING,  # back-off: the instances could not be listed
+    (OFFERED, FAIL): FAILED,  # the same, with no attempt left
+    (OFFERED, WITHDRAW): WITHDRAWN,
+    (WAITING, COME_DUE): OFFERED,
+    (WAITING, COMPLETE): COMPLETED,  # a timer fires: started and completed in one step
+    (WAITING, WAIT): WAITING,  # back-off of a timer task
+    (WAITING, FAIL): FAILED,
+    (WAITING, WITHDRAW): WITHDRAWN,
+    (STARTED, COMPLETE): COMPLETED,
+    (STARTED, WAIT): WAITING,  # back-off after a failed attempt
+    (STARTED, FAIL): FAILED,
+    (STARTED, WITHDRAW): WITHDRAWN,
+    (FAILED, RESUME): WAITING,
+}
+
+
+def _table() -> list[int]:
+    states = range(NEW, WITHDRAWN + 1)
+    return [TRANSITIONS.get((s, e), NEW) for s in states for e in range(len(EVENTS))]
+
+
+_TABLE: Final = _table()
+
+
+@final
+class Activation:
+    """One arrival of a multiple-instance task: its instances, their values and results.
+
+    ``todo`` counts instances that have no item yet: first those of ``again`` (withdrawn when
+    a sibling failed, offered anew on resume), then from ``following`` on.
+    """
+
+    def __init__(self, transition: i64, values: list[object]) -> None:
+        self.transition = transition
+        self.values = values
+        self.results: list[object] = [None] * len(values)
+        self.following: i64 = 0
+        self.again: list[int] = []
+        self.open: i64 = len(values)
+        self.begun = False
+        self.halted = False
+
+    def todo(self) -> bool:
+        """Whether there are instances without an item that may be offered."""
+        return not self.halted and (len(self.again) > 0 or self.following < len(self.values))
+
+    def next_instance(self) -> i64:
+        """Take the next instance that has no item yet."""
+        if self.again:
+            again: i64 = self.again.pop(0)
+            return again
+        instance = self.following
+        self.following += 1
+        return instance
+
+
+@final
+class WorkItem:
+    """One piece of work: ``task``, ``id``, ``state``, and for an instance ``instance`` and ``value``.
+
+    ``attempt`` counts from 1; ``due_us`` is when a timeout, a timer or a back-off ends
+    (-1: never).
+    """
+
+    def __init__(self, id: i64, node: i64, task: str, transition: i64) -> None:
+        self._id = id
+        self._node = node
+        self._task = task
+        self._transition = transition
+        self._state: i64 = NEW
+        self._instance: i64 = -1
+        self._value: object = None
+        self._attempt: i64 = 1
+        self._failures: i64 = 0
+        self._due_us: i64 = -1
+        self._taken = False
+        self._ready = False
+        self._activation: Activation | None = None
+        self._before: WorkItem | None = None
+        self._after: WorkItem | None = None
+
+    def move(self, event: i64) -> None:
+        """Go to the state that :data:`TRANSITIONS` gives for an event."""
+        state: i64 = _TABLE[(self._state + 1) * 8 + event]
+        assert state >= 0, "no such transition of a work item"
+        self._state = state
+
+    @property
+    def id(self) -> int:
+        """The number of the item in its case, from 1 in order of age."""
+        return self._id
+
+    @property
+    def node(self) -> int:
+        """The number of its task's node in the net."""
+        return self._node
+
+    @property
+    def task(self) -> str:
+        """The name of its task."""
+        return self._task
+
+    @property
+    def state(self) -> ItemState:
+        """Where it stands."""
+        return STATES[self._state]
+
+    @property
+    def instance(self) -> int | None:
+        """Which instance of a multiple-instance task it is, from 0."""
+        return None if self._instance < 0 else self._instance
+
+    @property
+    def value(self) -> object:
+        """The element of ``for each`` that it works on."""
+        return self._value
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is or will be, from 1."""
+        return self._attempt
+
+    @property
+    def due_us(self) -> int:
+        """When its timeout, timer or back-off ends, -1 if it has none."""
+        return self._due_us
+
+    def __repr__(self) -> str:
+        number = "" if self._instance < 0 else f"[{self._instance}]"
+        return f"<WorkItem {self._id} {self._task}{number} {self.state}>"
+
+
+@final
+class ItemList:
+    """Items of one task in one state, oldest first; linked through the items themselves."""
+
+    def __init__(self) -> None:
+        self.head: WorkItem | None = None
+        self.tail: WorkItem | None = None
+        self.count: i64 = 0
+
+    def insert(self, item: WorkItem) -> None:
+        """Put in an item by its age; the youngest, which is usual, in constant time."""
+        before = self.tail
+        while before is not None and before._id > item._id:
+            before = before._before
+        after = self.head if before is None else before._after
+        item._before = before
+        item._after = after
+        if before is None:
+            self.head = item
+        else:
+            before._after = item
+        if after is None:
+            self.tail = item
+        else:
+            after._before = item
+        self.count += 1
+
+    def remove(self, item: WorkItem) -> None:
+        """Take out an item that is in this list."""
+        before = item._before
+        after = item._after
+        if before is None:
+            self.head = after
+        else:
+            before._after = after
+        if after is None:
+            self.tail = before
+        else:
+            after._before = before
+        item._before = None
+        item._after = None
+        self.count -= 1
+
+    def items(self) -> list[WorkItem]:
+        """The items, oldest first."""
+        found: list[WorkItem] = []
+        item = self.head
+        while item is not None:
+            found.append(item)
+            item = item._after
+        return found

@@ -1,0 +1,450 @@
+"""The frozen values that all parts speak in: nets, inputs, effects, statuses.
+
+A :class:`Net` is what the compiler makes of a workflow: plain data, with its guards and
+data expressions as :class:`Expression` values. The kernel turns it into a program and plays
+the token game on it. :class:`Input` is the only thing that changes a case, :class:`Effect`
+is what the case then asks of the engine; both are small classes with an integer ``kind``.
+
+Times are whole microseconds since the Unix epoch (``at_us``), durations microseconds too
+(``..._us``), so that adding them is exact and a replay gives the same case to the bit.
+
+This module is compiled: constants are ``Final`` integers rather than enumeration members
+where the kernel reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Protocol, final
+
+from mypy_extensions import i64
+
+from knhk.errors import Span
+
+# What a node is. A task is offered as work items; all other nodes pass by themselves.
+NODE_TASK: Final = 0
+NODE_ROUTE: Final = 1
+NODE_END: Final = 2
+NODE_STOP: Final = 3
+NODE_ABORT: Final = 4
+NODE_NAMES: Final = ("task", "route", "end", "stop", "abort")
+
+# How arrows meet before a node (YAWL's join types) and part behind it (its split types).
+JOIN_AND: Final = 0
+JOIN_XOR: Final = 1
+JOIN_NAMES: Final = ("and", "xor")
+
+SPLIT_AND: Final = 0
+SPLIT_XOR: Final = 1
+SPLIT_NAMES: Final = ("and", "xor")
+
+# Who does a task.
+CALLEE_OUTSIDE: Final = 0
+CALLEE_PYTHON: Final = 1
+CALLEE_CONNECTOR: Final = 2
+CALLEE_PLUGIN: Final = 3
+CALLEE_TIMER: Final = 4
+CALLEE_SKIP: Final = 5
+CALLEE_NAMES: Final = ("outside", "python", "connector", "plugin", "timer", "skip")
+
+# What an exception arrow listens to.
+EXCEPT_ERROR: Final = 0
+EXCEPT_TIMEOUT: Final = 1
+EXCEPT_NAMES: Final = ("error", "timeout")
+
+#: The name of the error with which an attempt fails that took longer than its ``timeout``.
+TIMEOUT_ERROR: Final = "Timeout"
+#: The name of the error with which a task fails whose guard or ``sets`` failed.
+EXPRESSION_ERROR: Final = "ExpressionError"
+
+US_PER_S: Final = 1_000_000
+
+
+class CaseStatus(str, Enum):
+    """Where a case stands. A case with something waiting is running, never stuck."""
+
+    running = "running"
+    suspended = "suspended"
+    completed = "completed"
+    failed = "failed"
+    cancelled = "cancelled"
+    stuck = "stuck"
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class ItemState(str, Enum):
+    """Where a work item stands; the table of its transitions is in ``knhk.kernel.item``."""
+
+    waiting = "waiting"
+    offered = "offered"
+    started = "started"
+    completed = "completed"
+    failed = "failed"
+    withdrawn = "withdrawn"
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@final
+class Moment:
+    """What an expression may know of the outside: the time of the input, and randomness.
+
+    ``random()`` is splitmix64 (Steele, Lea, Flood 2014) over the case's seed, the number of
+    the input and a count of draws, so that a replay draws the same numbers.
+    """
+
+    def __init__(self, at_us: i64, seed: int, seq: i64) -> None:
+        self.at_us = at_us
+        self.seed = seed
+        self.seq = seq
+        self.draws: i64 = 0
+
+    def random(self) -> float:
+        """A number from 0 (inclusive) to 1 (exclusive)."""
+        self.draws += 1
+        mask: int = 0xFFFF_FFFF_FFFF_FFFF
+        z: int = (self.seed + int(self.seq) * 0x9E37_79B9_7F4A_7C15) & mask
+        z = (z + int(self.draws) * 0xD1B5_4A32_D192_ED03) & mask
+        z = ((z ^ (z >> 30)) * 0xBF58_476D_1CE4_E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D0_49BB_1331_11EB) & mask
+        z = z ^ (z >> 31)
+        return float(z >> 11) / 9007199254740992.0
+
+
+#: An expression as a function of the case data (names to values) and the moment.
+#: It raises :class:`knhk.errors.ExpressionError` and nothing else.
+Evaluate = Callable[[dict[str, object], Moment], object]
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A compiled expression: its text in the source, and the function it became."""
+
+    text: str
+    evaluate: Evaluate = field(compare=False, repr=False)
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+class Codec(Protocol):
+    """A type of the language at run time.
+
+    ``accept`` takes a value from outside and gives the typed value, or raises
+    :class:`knhk.errors.MisfitError` naming every misfit. ``encode`` gives plain JSON values
+    (``None``, booleans, numbers, strings, lists, dictionaries) of a typed value, and
+    ``decode`` takes them back to an equal typed value.
+    """
+
+    @property
+    def text(self) -> str: ...
+    def accept(self, value: object) -> object: ...
+    def encode(self, value: object) -> object: ...
+    def decode(self, data: object) -> object: ...
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Attempts after the first: one delay each, and the share of it that jitter may change."""
+
+    delays_us: tuple[int, ...]
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True)
+class Callee:
+    """Who does a task, and with what.
+
+    ``module`` and ``name``: of a Python callable the module and its attribute; of a
+    connector operation the connector instance and the operation; of a plugin's task type
+    the empty string and its name. A timer has ``delay`` (a duration) or ``until`` (a
+    moment). Arguments are evaluated when the work is dispatched, once per attempt.
+    """
+
+    kind: int
+    module: str = ""
+    name: str = ""
+    args: tuple[Expression, ...] = ()
+    kwargs: tuple[tuple[str, Expression], ...] = ()
+    delay: Expression | None = None
+    until: Expression | None = None
+
+
+@dataclass(frozen=True)
+class ForEach:
+    """Multiple instances: one per element of ``items``, or ``times`` of them.
+
+    Exactly one of the two is set. ``variable`` names the element in the callee's arguments
+    and is empty for ``times``. (Patterns 13 and 14.)
+    """
+
+    variable: str = ""
+    items: Expression | None = None
+    times: Expression | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task node does besides moving tokens."""
+
+    callee: Callee
+    doc: str = ""
+    result: Codec | None = field(default=None, compare=False)
+    retry: Retry | None = None
+    timeout_us: int = 0
+    at_most: int = 0
+    for_each: ForEach | None = None
+    sets: tuple[tuple[str, Expression], ...] = ()
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """An arrow out of a node into a place.
+
+    Behind an XOR-split the arrows are tried in this order: the first whose ``guard`` is true
+    or absent (``otherwise``) takes the token. Behind an AND-split there are no guards.
+    """
+
+    place: int
+    guard: Expression | None = None
+
+
+@dataclass(frozen=True)
+class ExceptionArrow:
+    """An arrow that a failed task leaves by: ``kind`` is one of ``EXCEPT_...``.
+
+    ``name`` is the error's type name; empty, it stands for every error.
+    """
+
+    kind: int
+    name: str
+    place: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """A condition. ``named`` tells one of the source from an implicit one on an arrow.
+
+    ``producers`` and ``consumers`` are node numbers.
+    """
+
+    name: str
+    named: bool = False
+    tokens: int = 0
+    producers: tuple[int, ...] = ()
+    consumers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Node:
+    """A task or a routing node: input places, join, output arrows, split.
+
+    Tasks carry ``task``; a node's number is its position in ``Net.nodes``. Tasks come first,
+    in order of declaration; routing nodes follow in the order of the flow.
+    """
+
+    name: str
+    kind: int
+    inputs: tuple[int, ...] = ()
+    join: int = JOIN_XOR
+    outputs: tuple[Arrow, ...] = ()
+    split: int = SPLIT_AND
+    exceptions: tuple[ExceptionArrow, ...] = ()
+    task: Task | None = None
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a workflow; without a ``default`` it must be given."""
+
+    name: str
+    codec: Codec = field(compare=False)
+    default: Expression | None = None
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Case data: evaluated in order when the case begins, ``none`` without ``initial``."""
+
+    name: str
+    codec: Codec = field(compare=False)
+    initial: Expression | None = None
+
+
+@dataclass(frozen=True)
+class Connector:
+    """A configured connector instance: its type's name and its settings, not yet resolved."""
+
+    name: str
+    type: str
+    settings: tuple[tuple[str, Expression], ...] = ()
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Net:
+    """A workflow as the compiler leaves it, in the sense of YAWL (section 6 of the language)."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    places: tuple[Place, ...]
+    parameters: tuple[Parameter, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    returns: Expression | None = None
+    result: Codec | None = field(default=None, compare=False)
+    connectors: tuple[Connector, ...] = ()
+    version: str = ""
+    doc: str = ""
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+# The kinds of inputs: the facts that change a case.
+CREATE: Final = 0
+START: Final = 1
+COMPLETE: Final = 2
+FAIL: Final = 3
+CLOCK: Final = 4
+WITHDRAW: Final = 5
+ADD_INSTANCE: Final = 6
+SUSPEND: Final = 7
+RESUME: Final = 8
+CANCEL: Final = 9
+MESSAGE: Final = 10
+INPUT_NAMES: Final = (
+    "create",
+    "start",
+    "complete",
+    "fail",
+    "clock",
+    "withdraw",
+    "add_instance",
+    "suspend",
+    "resume",
+    "cancel",
+    "message",
+)
+
+
+@final
+class Input:
+    """A fact that has happened: what, when, and to which work item or task.
+
+    ``value`` is the parameters (``create``), the result (``complete``), the names of the
+    error's base classes (``fail``), the new instance's value (``add_instance``) or the key
+    and payload of a message (``message``, whose name is in ``task``).
+    Inputs are equal when all their fields are.
+    """
+
+    def __init__(
+        self,
+        kind: i64,
+        at_us: i64,
+        item: i64 = -1,
+        task: str = "",
+        value: object = None,
+        error: str = "",
+        message: str = "",
+    ) -> None:
+        self.kind = kind
+        self.at_us = at_us
+        self.item = item
+        self.task = task
+        self.value = value
+        self.error = error
+        self.message = message
+
+    def _key(self) -> tuple[object, ...]:
+        kind: int = self.kind
+        at_us: int = self.at_us
+        item: int = self.item
+        return (kind, at_us, item, self.task, self.value, self.error, self.message)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Input) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        kind: int = self.kind
+        at_us: int = self.at_us
+        item: int = self.item
+        return hash((kind, at_us, item, self.task))
+
+    def __repr__(self) -> str:
+        parts = [INPUT_NAMES[self.kind], f"at_us={self.at_us}"]
+        if self.item >= 0:
+            parts.append(f"item={self.item}")
+        if self.task:
+            parts.append(f"task={self.task!r}")
+        if self.value is not None:
+            parts.append(f"value={self.value!r}")
+        if self.error:
+            parts.append(f"error={self.error!r}")
+        if self.message:
+            parts.append(f"message={self.message!r}")
+        return f"Input({', '.join(parts)})"
+
+
+# The kinds of effects: what a case asks of the engine after an input.
+OFFER: Final = 0  # offer work item `item` (its callee may be started)
+STOP_WORK: Final = 1  # item `item` was withdrawn or failed while offered or started
+WAKE: Final = 2  # give a clock input at `at_us` or later
+ENDED: Final = 3  # the case has ended, or stands still; see its status
+REFUSED: Final = 4  # the input changed nothing; `why` says why
+EFFECT_NAMES: Final = ("offer", "stop_work", "wake", "ended", "refused")
+
+
+@final
+class Effect:
+    """A request to the engine: its ``kind``, and the item, time or reason that goes with it."""
+
+    def __init__(self, kind: i64, item: i64 = -1, at_us: i64 = 0, why: str = "") -> None:
+        self.kind = kind
+        self.item = item
+        self.at_us = at_us
+        self.why = why
+
+    def __repr__(self) -> str:
+        parts = [EFFECT_NAMES[self.kind]]
+        if self.item >= 0:
+            parts.append(f"item={self.item}")
+        if self.at_us:
+            parts.append(f"at_us={self.at_us}")
+        if self.why:
+            parts.append(f"why={self.why!r}")
+        return f"Effect({', '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class ParameterSignature:
+    """A parameter of something callable from a workflow; ``type`` is written as in the language.
+
+    ``many`` stands for any further keyword arguments of that type.
+    """
+
+    name: str
+    type: str = "json"
+    required: bool = True
+    keyword_only: bool = False
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class OperationSignature:
+    """What the checker knows of a plugin's task type or a connector's operation."""
+
+    parameters: tuple[ParameterSignature, ...] = ()
+    result: str = "json"
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class ConnectorSignature:
+    """What the checker knows of a connector type: its settings and its operations by name."""
+
+    name: str
+    settings: tuple[ParameterSignature, ...] = ()
+    operations: tuple[tuple[str, OperationSignature], ...] = ()
+    doc: str = ""
