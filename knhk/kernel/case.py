@@ -148,9 +148,7 @@ class Case(Game):
             data[row.variable] = item._value
         moment = self._moment()
         args = [expression.evaluate(data, moment) for expression in row.callee.args]
-        kwargs = {
-            name: expression.evaluate(data, moment) for name, expression in row.callee.kwargs
-        }
+        kwargs = {name: expression.evaluate(data, moment) for name, expression in row.callee.kwargs}
         return args, kwargs
 
     def explain(self, task: str) -> str:
