@@ -162,7 +162,7 @@ class Game:
         self._status: i64 = RUNNING
         self._data: dict[str, object] = {}
         self._marking = Marking(program)
-        self._desks: list[Desk | None] = [None if row is None else Desk() for row in program.rows]
+        self._desks: list[Desk | None] = [None] * len(program.rows)
         self._busy: list[int] = []
         self._items: list[WorkItem] = []
         self._live: i64 = 0
@@ -242,9 +242,8 @@ class Game:
             node = self._program.names.get(fact.task, -1)
             if node < 0:
                 return f"there is no task {fact.task!r}"
-            desk = self._desks[node]
-            assert desk is not None
-            return f"task {fact.task!r} has no work item" if desk.idle() else ""
+            idle = self._desk(node).idle()
+            return f"task {fact.task!r} has no work item" if idle else ""
         if kind == SUSPEND:
             return "" if status == RUNNING else f"the case is {STATUSES[status]}"
         if kind == RESUME:
@@ -348,8 +347,11 @@ class Game:
         return row
 
     def _desk(self, node: i64) -> Desk:
+        """The desk of a task; it is set up when the task is first reached."""
         desk = self._desks[node]
-        assert desk is not None
+        if desk is None:
+            desk = Desk()
+            self._desks[node] = desk
         return desk
 
     # --- routing ------------------------------------------------------------------------
