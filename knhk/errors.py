@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Final
 
 __all__ = [
+    "ArgumentError",
     "CaseCancelled",
     "CaseEnded",
     "CaseFailed",
     "CaseStuck",
     "CheckError",
     "ConnectorError",
+    "ConnectorUnavailable",
     "DeployError",
     "Diagnostic",
     "ExpressionError",
@@ -31,6 +33,7 @@ __all__ = [
     "NotOffered",
     "ReplayError",
     "ResultError",
+    "SettingsError",
     "Span",
     "StoreDamaged",
     "StoreFull",
@@ -99,6 +102,10 @@ class MisfitError(KnhkError):
     def __init__(self, misfits: Iterable[Misfit]) -> None:
         self.misfits = tuple(misfits)
         super().__init__("; ".join(str(misfit) for misfit in self.misfits))
+
+
+class ArgumentError(MisfitError):
+    """Arguments that do not fit what a callee says it takes; every misfit is named."""
 
 
 class UsageError(KnhkError):
@@ -221,13 +228,37 @@ class CaseStuck(KnhkError):
 class ConnectorError(KnhkError):
     """A call to a connected service that did not give a result.
 
-    ``retryable`` says whether the same call may succeed later.
+    ``retryable`` says whether the same call may succeed later, ``retry_after_s`` how long
+    the service asks to wait before (``None``: it does not say).
     """
 
-    def __init__(self, message: str, *, connector: str = "", retryable: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        connector: str = "",
+        retryable: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
         self.connector = connector
         self.retryable = retryable
+        self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+class ConnectorUnavailable(ConnectorError):
+    """A connector that cannot be used here: not installed, broken, or not to be opened."""
+
+
+class SettingsError(ConnectorError):
+    """Settings of a connector that do not fit; every misfit is named, no value is shown."""
+
+    def __init__(self, connector: str, misfits: Iterable[Misfit]) -> None:
+        self.misfits = tuple(misfits)
+        lines = "".join(f"\n  {misfit}" for misfit in self.misfits)
+        super().__init__(
+            f"the settings of connector {connector!r} do not fit:{lines}", connector=connector
+        )
 
 
 class JournalError(KnhkError):

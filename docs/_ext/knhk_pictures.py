@@ -1,0 +1,324 @@
+"""Pictures that are drawn while building, as SVG inside the page; nothing is fetched.
+
+`knhk-item-states` draws the table of transitions of a work item, `knhk-architecture` the parts
+of the whole. `knhk-net` compiles the flow that it holds and draws its net: circles are places,
+boxes are tasks, small diamonds are routing nodes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from html import escape
+from itertools import count
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from knhk.plugins import environment
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from knhk.kernel.item import EVENTS, NEW, STATES, TRANSITIONS
+from knhk.model import NODE_NAMES, NODE_TASK, Net
+from knhk_dsl import Sources, compile_sources
+
+__all__ = ["Box", "draw_architecture", "draw_item_states", "draw_net", "setup"]
+
+NUMBERS = count()
+
+
+@dataclass(frozen=True)
+class Box:
+    """Something that arrows begin and end at: a centre, half its width and height, a shape."""
+
+    x: float
+    y: float
+    half_width: float
+    half_height: float
+    text: str = ""
+    shape: str = "box"
+
+    def edge_towards(self, x: float, y: float) -> tuple[float, float]:
+        """Where the line from the centre to a point leaves this box."""
+        dx, dy = x - self.x, y - self.y
+        if self.shape == "place":
+            scale = self.half_width / max((dx * dx + dy * dy) ** 0.5, 1e-9)
+        else:
+            scale = min(self.half_width / max(abs(dx), 1e-9), self.half_height / max(abs(dy), 1e-9))
+        return self.x + dx * scale, self.y + dy * scale
+
+    def svg(self) -> str:
+        """The shape and its text."""
+        x, y, w, h = self.x, self.y, self.half_width, self.half_height
+        label = f'<text x="{x:.1f}" y="{y:.1f}">{escape(self.text)}</text>' if self.text else ""
+        if self.shape in ("place", "final", "token"):
+            words = "token" if self.shape == "token" else f"place {self.shape}"
+            return f'<circle class="{words}" cx="{x:.1f}" cy="{y:.1f}" r="{w:.1f}"/>{label}'
+        if self.shape == "diamond":
+            points = f"{x - w},{y} {x},{y - h} {x + w},{y} {x},{y + h}"
+            return f'<polygon class="box" points="{points}"/>{label}'
+        words = "box final" if self.shape == "last" else "box"
+        corner = f'x="{x - w:.1f}" y="{y - h:.1f}" width="{2 * w:.1f}" height="{2 * h:.1f}"'
+        return f'<rect class="{words}" {corner} rx="6"/>{label}'
+
+
+def arrow(source: Box, target: Box, marker: str, text: str = "", bend: float = 0.0) -> str:
+    """An arrow between two boxes, bent to its left by `bend`, with a text at its middle."""
+    dx, dy = target.x - source.x, target.y - source.y
+    length = max((dx * dx + dy * dy) ** 0.5, 1e-9)
+    middle_x = (source.x + target.x) / 2 + bend * dy / length
+    middle_y = (source.y + target.y) / 2 - bend * dx / length
+    x1, y1 = source.edge_towards(middle_x, middle_y)
+    x2, y2 = target.edge_towards(middle_x, middle_y)
+    path = f"M{x1:.1f},{y1:.1f} Q{middle_x:.1f},{middle_y:.1f} {x2:.1f},{y2:.1f}"
+    line = f'<path class="arrow" d="{path}" marker-end="url(#{marker})"/>'
+    if not text:
+        return line
+    label_x = 0.25 * x1 + 0.5 * middle_x + 0.25 * x2
+    label_y = 0.25 * y1 + 0.5 * middle_y + 0.25 * y2 - 9
+    return f'{line}<text class="small" x="{label_x:.1f}" y="{label_y:.1f}">{escape(text)}</text>'
+
+
+def picture(width: float, height: float, title: str, parts: list[str], marker: str) -> str:
+    """A whole SVG element; `marker` is the id of its arrow head."""
+    head = (
+        f'<defs><marker id="{marker}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8"'
+        ' markerHeight="8" orient="auto-start-reverse">'
+        '<path class="head" d="M0,0 L10,5 L0,10 z"/></marker></defs>'
+    )
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    return (
+        f'<svg class="knhk-picture" role="img" xmlns="http://www.w3.org/2000/svg" {size}>'
+        f"<title>{escape(title)}</title>{head}{''.join(parts)}</svg>"
+    )
+
+
+# --- the states of a work item ----------------------------------------------------------
+
+#: Where each state stands; a state of the table without a place here stops the build.
+STATE_PLACES = {
+    "new": (50, 130),
+    "offered": (230, 130),
+    "started": (480, 130),
+    "waiting": (355, 270),
+    "completed": (760, 60),
+    "failed": (760, 270),
+    "withdrawn": (480, 420),
+}
+LAST_STATES = ("completed", "withdrawn")
+BENDS = {
+    ("offered", "completed"): 90.0,
+    ("offered", "failed"): 34.0,
+    ("offered", "waiting"): -34.0,
+    ("waiting", "offered"): -34.0,
+    ("failed", "waiting"): -26.0,
+    ("waiting", "failed"): -26.0,
+    ("waiting", "completed"): -50.0,
+    ("offered", "withdrawn"): -170.0,
+    ("started", "withdrawn"): 50.0,
+    ("new", "waiting"): -30.0,
+}
+
+
+def draw_item_states() -> str:
+    """The state diagram of `knhk.kernel.item.TRANSITIONS`."""
+    marker = f"head-{next(NUMBERS)}"
+
+    def box(number: int) -> Box:
+        name = "new" if number == NEW else str(STATES[number])
+        x, y = STATE_PLACES[name]
+        if number == NEW:
+            return Box(x, y, 8, 8, shape="token")
+        return Box(x, y, 56, 20, name, "last" if name in LAST_STATES else "box")
+
+    events: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for (state, event), following in TRANSITIONS.items():
+        events[state, following].append(EVENTS[event])
+    parts = [box(number).svg() for number in (NEW, *range(len(STATES)))]
+    for (state, following), words in events.items():
+        text = ", ".join(words)
+        source, target = box(state), box(following)
+        if state == following:
+            parts.append(_loop(source, marker, text))
+        else:
+            bend = BENDS.get((source.text or "new", target.text), 0.0)
+            parts.append(arrow(source, target, marker, text, bend))
+    return picture(840, 460, "The states of a work item", parts, marker)
+
+
+def _loop(box: Box, marker: str, text: str) -> str:
+    x, y = box.x - 20, box.y + box.half_height
+    low = y + 44
+    path = f"M{x - 18},{y} C{x - 34},{low} {x + 34},{low} {x + 18},{y}"
+    return (
+        f'<path class="arrow" d="{path}" marker-end="url(#{marker})"/>'
+        f'<text class="small" x="{x:.1f}" y="{y + 44:.1f}">{escape(text)}</text>'
+    )
+
+
+# --- the parts and what goes between them ------------------------------------------------
+
+PARTS = {
+    "text": Box(70, 60, 56, 22, ".knhk text"),
+    "net": Box(290, 60, 44, 22, "net"),
+    "program": Box(480, 60, 52, 22, "program"),
+    "case": Box(690, 60, 44, 22, "case"),
+    "engine": Box(690, 220, 52, 24, "engine"),
+    "journal": Box(880, 220, 52, 24, "journal"),
+    "world": Box(330, 220, 140, 24, "Python, connectors, people, clock"),
+}
+FLOWS = (
+    ("text", "net", "check", 0.0),
+    ("net", "program", "tables", 0.0),
+    ("program", "case", "new case", 0.0),
+    ("engine", "case", "inputs", -90.0),
+    ("case", "engine", "effects", -90.0),
+    ("engine", "journal", "first", 0.0),
+    ("engine", "world", "then act", 24.0),
+    ("world", "engine", "results", 24.0),
+)
+
+
+def draw_architecture() -> str:
+    """The parts from a source to a running case."""
+    marker = f"head-{next(NUMBERS)}"
+    parts = [box.svg() for box in PARTS.values()]
+    for source, target, text, bend in FLOWS:
+        parts.append(arrow(PARTS[source], PARTS[target], marker, text, bend))
+    return picture(950, 280, "From a source to a running case", parts, marker)
+
+
+# --- nets -------------------------------------------------------------------------------
+
+COLUMN_WIDTH, ROW_HEIGHT, MARGIN = 78.0, 64.0, 30.0
+
+
+def draw_net(net: Net) -> str:
+    """A net in columns: every place and node stands right of all that lead to it, loops aside."""
+    marker = f"head-{next(NUMBERS)}"
+    links = _links(net)
+    columns = _columns(len(net.nodes) + len(net.places), links)
+    boxes: dict[int, Box] = {}
+    rows: dict[int, int] = defaultdict(int)
+    heights = {column: columns.count(column) for column in columns}
+    tallest = max(heights.values())
+    for number, column in enumerate(columns):
+        row = rows[column] + (tallest - heights[column]) / 2
+        rows[column] += 1
+        x = MARGIN + 20 + column * COLUMN_WIDTH
+        boxes[number] = _net_box(net, number, x, MARGIN + row * ROW_HEIGHT)
+    parts = []
+    for source, target in links:
+        back = columns[target] <= columns[source]
+        bend = (0.45 if back else 0.0) * abs(boxes[source].x - boxes[target].x)
+        parts.append(arrow(boxes[source], boxes[target], marker, bend=bend))
+    parts.extend(box.svg() for box in boxes.values())
+    width = 2 * MARGIN + 40 + max(columns) * COLUMN_WIDTH
+    height = 2 * MARGIN + (tallest - 1) * ROW_HEIGHT + (60 if _has_loop(columns, links) else 0)
+    return picture(width, height, f"The net of workflow {net.name}", parts, marker)
+
+
+def _links(net: Net) -> list[tuple[int, int]]:
+    """Arrows between numbers: a node's is its own, a place's comes after all nodes."""
+    first_place = len(net.nodes)
+    links: list[tuple[int, int]] = []
+    for number, node in enumerate(net.nodes):
+        links.extend((first_place + place, number) for place in node.inputs)
+        links.extend((number, first_place + out.place) for out in node.outputs)
+        links.extend((number, first_place + out.place) for out in node.exceptions)
+    return links
+
+
+def _columns(size: int, links: list[tuple[int, int]]) -> list[int]:
+    """The length of the longest way to each number, with the arrows that close a loop left out."""
+    followers: dict[int, list[int]] = defaultdict(list)
+    for source, target in links:
+        followers[source].append(target)
+    reached = {target for _, target in links}
+    order: list[int] = []
+    state = [0] * size
+    backward: set[tuple[int, int]] = set()
+
+    def visit(number: int) -> None:
+        state[number] = 1
+        for following in followers[number]:
+            if state[following] == 1:
+                backward.add((number, following))
+            elif state[following] == 0:
+                visit(following)
+        state[number] = 2
+        order.append(number)
+
+    for number in [*(n for n in range(size) if n not in reached), *range(size)]:
+        if state[number] == 0:
+            visit(number)
+    columns = [0] * size
+    for number in reversed(order):
+        for following in followers[number]:
+            if (number, following) not in backward:
+                columns[following] = max(columns[following], columns[number] + 1)
+    return columns
+
+
+def _has_loop(columns: list[int], links: list[tuple[int, int]]) -> bool:
+    return any(columns[target] <= columns[source] for source, target in links)
+
+
+def _net_box(net: Net, number: int, x: float, y: float) -> Box:
+    if number >= len(net.nodes):
+        place = net.places[number - len(net.nodes)]
+        return Box(
+            x, y, 11, 11, place.name if place.named else ("•" if place.tokens else ""), "place"
+        )
+    node = net.nodes[number]
+    if node.kind == NODE_TASK:
+        return Box(x, y, max(18.0, 5.0 * len(node.name)), 16, node.name)
+    ends = NODE_NAMES[node.kind] in ("end", "stop", "abort")
+    return Box(
+        x,
+        y,
+        20 if ends else 9,
+        14 if ends else 9,
+        NODE_NAMES[node.kind] if ends else "",
+        "last" if ends else "diamond",
+    )
+
+
+class ItemStatesDirective(SphinxDirective):
+    """The state diagram of a work item."""
+
+    def run(self) -> list[nodes.Node]:
+        return [nodes.raw("", draw_item_states(), format="html")]
+
+
+class ArchitectureDirective(SphinxDirective):
+    """The parts from a source to a running case."""
+
+    def run(self) -> list[nodes.Node]:
+        return [nodes.raw("", draw_architecture(), format="html")]
+
+
+class NetDirective(SphinxDirective):
+    """The net of the lines of a flow over the tasks named in the argument."""
+
+    has_content = True
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec = {"given": directives.unchanged}  # noqa: RUF012 - docutils wants it so
+
+    def run(self) -> list[nodes.Node]:
+        tasks = "".join(f"    task {name}\n" for name in self.arguments[0].split())
+        lines = "".join(f"        {line}\n" for line in self.content)
+        head = f"workflow example({self.options.get('given', '')})\n"
+        text = f"{head}{tasks}    flow\n{lines}"
+        net = compile_sources(Sources.of_text(text), environment()).nets["example"]
+        source = nodes.literal_block(text, "\n".join(self.content), language="knhk")
+        return [source, nodes.raw("", draw_net(net), format="html")]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directives."""
+    app.add_directive("knhk-item-states", ItemStatesDirective)
+    app.add_directive("knhk-architecture", ArchitectureDirective)
+    app.add_directive("knhk-net", NetDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,198 @@
+"""Parts of the reference that are read from the code, so that they cannot rot.
+
+`knhk-codes` lists every diagnostic code of the `CODES` tables of the compiler's passes;
+`knhk-bounds` lists every named bound: a module-level constant whose name ends in `_MAX` or
+`_MIN`, with the `#:` comment before it; `knhk-journal` shows the SQL of the store;
+`knhk-results` shows the figures of the last benchmark run, if there was one.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+import knhk
+import knhk_dsl
+from knhk.journal.schema import MIGRATIONS
+
+__all__ = ["Bound", "bounds", "codes", "setup"]
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+BOUND_SUFFIXES = ("_MAX", "_MIN")
+
+GROUPS = {
+    "KN1": "Reading and syntax",
+    "KN2": "Names",
+    "KN3": "Types and expressions",
+    "KN4": "Flow",
+    "KN5": "Tasks, attributes, policies",
+    "KN6": "Connectors and plugins",
+    "KN9": "Not executed yet",
+}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A named bound: where it stands, its value as written, and what it is for."""
+
+    module: str
+    name: str
+    value: str
+    doc: str
+
+
+def codes() -> dict[str, str]:
+    """Every diagnostic code with its title; raises ValueError when one has two meanings."""
+    found: dict[str, str] = {}
+    for entry in pkgutil.iter_modules(knhk_dsl.__path__):
+        module = importlib.import_module(f"knhk_dsl.{entry.name}")
+        table = getattr(module, "CODES", {})
+        for code, title in table.items():
+            if found.setdefault(code, title) != title:
+                message = f"{code} means {found[code]!r} and, in {entry.name}, {title!r}"
+                raise ValueError(message)
+    return dict(sorted(found.items()))
+
+
+def bounds() -> list[Bound]:
+    """Every named bound of the packages, in order of module and line."""
+    found: list[Bound] = []
+    for package in (knhk, knhk_dsl):
+        root = Path(package.__path__[0])
+        for path in sorted(root.rglob("*.py")):
+            relative = path.relative_to(root.parent).with_suffix("")
+            found.extend(_bounds_of(".".join(relative.parts), path.read_text(encoding="utf-8")))
+    return found
+
+
+def _bounds_of(module: str, source: str) -> Iterator[Bound]:
+    lines = source.splitlines()
+    for statement in ast.parse(source).body:
+        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+            continue
+        name = statement.target.id
+        if statement.value is None or not name.endswith(BOUND_SUFFIXES) or name.startswith("_"):
+            continue
+        value = ast.get_source_segment(source, statement.value) or ""
+        yield Bound(module, name, value, _comment_before(lines, statement.lineno - 1))
+
+
+def _comment_before(lines: list[str], index: int) -> str:
+    words: list[str] = []
+    while index > 0 and lines[index - 1].startswith("#"):
+        index -= 1
+        words.insert(0, lines[index].lstrip("#:").strip())
+    return " ".join(words)
+
+
+def _table(heads: tuple[str, ...], widths: tuple[int, ...]) -> tuple[nodes.table, nodes.tbody]:
+    table = nodes.table(classes=["colwidths-given"])
+    group = nodes.tgroup(cols=len(heads))
+    table += group
+    for width in widths:
+        group += nodes.colspec(colwidth=width)
+    head = nodes.thead()
+    head += _row(nodes.paragraph("", text) for text in heads)
+    body = nodes.tbody()
+    group += head
+    group += body
+    return table, body
+
+
+def _row(cells: Iterator[nodes.Element]) -> nodes.row:
+    row = nodes.row()
+    for cell in cells:
+        entry = nodes.entry()
+        entry += cell
+        row += entry
+    return row
+
+
+def _text(text: str) -> nodes.paragraph:
+    """A paragraph in which `` `x` `` is shown as code."""
+    paragraph = nodes.paragraph()
+    for index, part in enumerate(text.split("`")):
+        paragraph += nodes.literal("", part) if index % 2 else nodes.Text(part)
+    return paragraph
+
+
+class CodesDirective(SphinxDirective):
+    """The table of all diagnostic codes, one group after the other; each code is a target."""
+
+    def run(self) -> list[nodes.Node]:
+        result: list[nodes.Node] = []
+        all_codes = codes()
+        unknown = sorted(code for code in all_codes if code[:3] not in GROUPS)
+        if unknown:
+            raise self.error(f"no group of diagnostics has the codes {unknown}")
+        for prefix, title in GROUPS.items():
+            group = {code: text for code, text in all_codes.items() if code.startswith(prefix)}
+            if not group:
+                continue
+            result.append(nodes.rubric("", f"{prefix}xx: {title}"))
+            table, body = _table(("code", "meaning"), (12, 88))
+            for code, text in group.items():
+                body += _row(iter((self._target(code), _text(text))))
+            result.append(table)
+        return result
+
+    def _target(self, code: str) -> nodes.Element:
+        label = code.lower()
+        standard = self.env.domains.standard_domain
+        standard.labels[label] = (self.env.docname, label, code)
+        standard.anonlabels[label] = (self.env.docname, label)
+        literal = nodes.literal("", code, ids=[label], names=[label])
+        paragraph = nodes.paragraph("", "", literal)
+        self.state.document.note_explicit_target(literal)
+        return paragraph
+
+
+class BoundsDirective(SphinxDirective):
+    """The table of all named bounds."""
+
+    def run(self) -> list[nodes.Node]:
+        table, body = _table(("bound", "value", "what for"), (34, 16, 50))
+        for bound in bounds():
+            name = nodes.paragraph("", "", nodes.literal("", f"{bound.module}.{bound.name}"))
+            value = nodes.paragraph("", "", nodes.literal("", bound.value))
+            body += _row(iter((name, value, _text(bound.doc))))
+        return [table]
+
+
+class JournalDirective(SphinxDirective):
+    """The schema of an SQLite store, as its migrations make it."""
+
+    def run(self) -> list[nodes.Node]:
+        text = "\n".join(textwrap.dedent(step).strip() for step in MIGRATIONS)
+        return [nodes.literal_block(text, text, language="sql")]
+
+
+class ResultsDirective(SphinxDirective):
+    """The figures of the last benchmark run, or how to get some."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(RESULTS))
+        if not RESULTS.exists():
+            return [_text("No run is kept in this tree. `nox -s bench` makes one.")]
+        return self.parse_text_to_nodes(
+            RESULTS.read_text(encoding="utf-8"), allow_section_headings=True
+        )
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directives."""
+    app.add_directive("knhk-codes", CodesDirective)
+    app.add_directive("knhk-bounds", BoundsDirective)
+    app.add_directive("knhk-journal", JournalDirective)
+    app.add_directive("knhk-results", ResultsDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

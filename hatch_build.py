@@ -1,0 +1,157 @@
+"""The build hook that compiles the kernel with mypyc into the wheel.
+
+Wheels hold the modules of ``COMPILED`` twice: as Python source and as extension modules,
+which the interpreter prefers. Editable installs and source distributions stay as they are.
+The environment variable ``KNHK_MYPYC`` decides:
+
+``auto`` (default)
+    compile where a C compiler works, else build an interpreted wheel and say so in one line;
+``1``
+    compile, and fail where that is not possible;
+``0``
+    do not try: a ``py3-none-any`` wheel that needs neither mypy nor a compiler.
+
+All of it happens on a copy in a temporary directory, so nothing is left in the tree, and in
+a process of its own, because mypyc ends the process when it finds a type error.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+#: What is compiled, and why.
+COMPILED: Final = (
+    "knhk/model.py",  # its values are made and read in every step; native classes cost a tenth
+    "knhk/kernel/*.py",  # the inner loop: tens of times faster over vec[i64] tables
+)
+#: What mypy must see beside them.
+SEEN: Final = ("pyproject.toml", "knhk")
+#: The compiler, and what it needs; `librt` comes with mypy.
+REQUIREMENTS: Final = ("mypy==2.4.1", "setuptools>=80")
+
+EXIT_NO_COMPILER: Final = 3
+PROBE: Final = """
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "probe", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit_probe(void) { return PyModule_Create(&module); }
+"""
+
+
+class CannotCompileError(Exception):
+    """Why there is no compiled kernel, in one sentence."""
+
+
+class MypycHook(BuildHookInterface[Any]):
+    """Adds the compiled modules to a standard wheel."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """Name what the build environment needs: nothing where nothing is compiled."""
+        return [] if switch() == "0" else list(REQUIREMENTS)
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and hand the extension modules and the wheel's tag to hatchling."""
+        mode = switch()
+        if version != "standard" or mode == "0":
+            return
+        self.work = Path(tempfile.mkdtemp(prefix="knhk-build-"))
+        try:
+            extensions = compile_copy(Path(self.root), self.work)
+        except CannotCompileError as error:
+            shutil.rmtree(self.work, ignore_errors=True)
+            if mode == "1":
+                sys.exit(f"knhk: {error}; KNHK_MYPYC=1 asks for a compiled kernel")
+            self.app.display_warning(f"knhk: {error}; the kernel is installed interpreted")
+            return
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["force_include"].update(extensions)
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove the temporary directory: the wheel has been written."""
+        del version, build_data, artifact_path
+        if hasattr(self, "work"):
+            shutil.rmtree(self.work, ignore_errors=True)
+
+
+def switch() -> str:
+    """Read ``KNHK_MYPYC``."""
+    mode = os.environ.get("KNHK_MYPYC", "auto")
+    if mode not in {"auto", "1", "0"}:
+        sys.exit(f"knhk: KNHK_MYPYC is {mode!r}; it must be auto, 1 or 0")
+    return mode
+
+
+def compile_copy(root: Path, work: Path) -> dict[str, str]:
+    """Compile a copy of the tree; give each extension module's file and its place in the wheel."""
+    if sys.implementation.name != "cpython":
+        raise CannotCompileError("mypyc compiles for CPython only")
+    for name in SEEN:
+        source = root / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
+            shutil.copytree(source, work / name, ignore=ignored)
+        else:
+            shutil.copy2(source, work / name)
+    process = subprocess.run([sys.executable, __file__], cwd=work, check=False)
+    if process.returncode == EXIT_NO_COMPILER:
+        raise CannotCompileError("no working C compiler was found")
+    if process.returncode:
+        raise CannotCompileError("compiling failed, the reason stands above")
+    built = work / "lib"
+    files = [path for path in built.rglob("*") if path.suffix in {".so", ".pyd"}]
+    return {str(path): path.relative_to(built).as_posix() for path in files}
+
+
+def compile_here() -> int:
+    """Compile the modules of the current directory into ``lib`` (in the child process)."""
+    try:
+        from mypyc.build import mypycify
+        from setuptools import Extension
+        from setuptools.errors import BaseError, CCompilerError
+    except ImportError as error:
+        print(f"{error}; building a compiled wheel needs: {', '.join(REQUIREMENTS)}")
+        return 1
+    Path("probe.c").write_text(PROBE, encoding="utf-8")
+    try:
+        build([Extension("probe", ["probe.c"])], "probe")
+    except (BaseError, CCompilerError) as error:
+        print(error)
+        return EXIT_NO_COMPILER
+    sources = [str(path) for pattern in COMPILED for path in sorted(Path().glob(pattern))]
+    extensions = mypycify(
+        sources, opt_level="3", debug_level="0", target_dir="c", group_name="knhk"
+    )
+    for extension in extensions:
+        if sys.platform != "win32":
+            # Calls between functions of one module need not be replaceable from outside.
+            extension.extra_compile_args.append("-fno-semantic-interposition")
+    build(extensions, "lib")
+    return 0
+
+
+def build(extensions: Iterable[object], directory: str) -> None:
+    """Build extension modules with setuptools into a directory."""
+    from setuptools import Distribution
+
+    command = Distribution({"name": "knhk", "ext_modules": list(extensions)}).get_command_obj(
+        "build_ext"
+    )
+    command.build_lib = directory
+    command.build_temp = f"{directory}.tmp"
+    command.ensure_finalized()
+    command.run()
+
+
+if __name__ == "__main__":
+    sys.exit(compile_here())

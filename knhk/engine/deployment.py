@@ -1,0 +1,74 @@
+"""From a bundle of sources to workflows that can be run here: callees are found and bound.
+
+The sources are compiled first, and callees looked for only when a case of the workflow is
+to be run, so that a store can be read where the Python modules are not installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+from knhk.engine.callees import Callees
+from knhk.engine.version import Version
+from knhk.errors import UnknownName
+from knhk.journal import Bundle
+from knhk.module import Module
+
+if TYPE_CHECKING:
+    from knhk_dsl import Environment
+
+__all__ = ["Deployment", "bundle_of"]
+
+
+@final
+class Deployment:
+    """The workflows of one bundle, made ready one by one as they are asked for."""
+
+    def __init__(self, module: Module, root: Path | None, entry: str, callees: Callees) -> None:
+        self.module: Final = module
+        self._callees = callees
+        self._places = _places(root, entry)
+        self._versions: dict[str, Version] = {}
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle, environment: Environment, callees: Callees) -> Deployment:
+        """Compile the sources that a journal has kept."""
+        from knhk_dsl import Sources, compile_sources
+
+        root = Path(bundle.root) if bundle.root else None
+        sources = Sources.of_bundle(dict(bundle.files), bundle.entry, root)
+        return cls(Module(compile_sources(sources, environment)), root, bundle.entry, callees)
+
+    def version(self, workflow: str) -> Version:
+        """A workflow with its callees; raises :class:`DeployError` for what is missing."""
+        version = self._versions.get(workflow)
+        if version is None:
+            if workflow not in self.module:
+                raise UnknownName("workflow", workflow, self.module)
+            found = self.module[workflow]
+            performers = self._callees.performers(found.net, self._places)
+            version = self._versions[workflow] = Version(self.module.digest, found, performers)
+        return version
+
+    def read_only(self, workflow: str) -> Version:
+        """A workflow without its callees, to look at its cases."""
+        return Version(self.module.digest, self.module[workflow], {})
+
+
+def bundle_of(module: Module, deployed_us: int) -> Bundle:
+    """What the journal keeps of a module."""
+    compilation = module.compilation
+    root = "" if compilation.root is None else str(compilation.root)
+    files: Mapping[str, str] = compilation.files
+    names = tuple(compilation.nets)
+    return Bundle(compilation.digest, compilation.entry, root, files, names, deployed_us)
+
+
+def _places(root: Path | None, entry: str) -> tuple[Path, ...]:
+    """Where Python modules are looked for first: beside the file, then in the project's root."""
+    if root is None:
+        return ()
+    beside = (root / entry).parent
+    return (root,) if beside == root else (beside, root)

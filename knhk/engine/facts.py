@@ -1,0 +1,134 @@
+"""Inputs as journal rows and back: values go through the types of the workflow.
+
+A body is a JSON object with what is there of ``value``, ``error`` and ``message``, its keys
+in a fixed order, so that equal inputs have equal bytes. What the engine applies to a case is
+always what :meth:`Facts.decode` makes of the row that is written, never the value that came
+in: so the case in memory and its replay cannot differ, and nobody outside holds a reference
+into the case.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+import msgspec
+
+from knhk.engine.plain import JSON
+from knhk.errors import Misfit, MisfitError, StoreDamaged
+from knhk.journal import InputRow
+from knhk.model import COMPLETE, CREATE, FAIL, INPUT_NAMES, Codec, Input, Net
+
+__all__ = ["Facts", "decode_json", "encode_json"]
+
+_encoder: Final = msgspec.json.Encoder(order="deterministic")
+_decoder: Final = msgspec.json.Decoder()
+
+
+def encode_json(data: object) -> bytes:
+    """Plain JSON values as bytes; raises :class:`MisfitError` where there are none for it."""
+    try:
+        return _encoder.encode(data)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise MisfitError((Misfit("", f"cannot be written as JSON: {error}"),)) from error
+
+
+def decode_json(body: bytes) -> object:
+    """Bytes of JSON as plain values; raises ``ValueError``."""
+    value: object = _decoder.decode(body)
+    return value
+
+
+@final
+class Facts:
+    """The encoding of the inputs of one workflow."""
+
+    def __init__(self, net: Net) -> None:
+        self._parameters: dict[str, Codec] = {
+            parameter.name: parameter.codec for parameter in net.parameters
+        }
+        self._results: dict[str, Codec] = {
+            node.name: node.task.result or JSON for node in net.nodes if node.task is not None
+        }
+        self._result: Codec = net.result or JSON
+
+    def accept(self, task: str, value: object) -> object:
+        """A result of ``task`` as its typed value, or :class:`MisfitError`."""
+        return self._results[task].accept(value)
+
+    def encode(self, fact: Input, task: str) -> bytes:
+        """The body of an input; ``task`` is the one of its work item. Raises `MisfitError`."""
+        body: dict[str, object] = {}
+        if fact.error:
+            body["error"] = fact.error
+        if fact.message:
+            body["message"] = fact.message
+        if fact.value is not None:
+            body["value"] = self._encode_value(fact, task)
+        return encode_json(body) if body else b""
+
+    def _encode_value(self, fact: Input, task: str) -> object:
+        if fact.kind == CREATE:
+            assert isinstance(fact.value, dict)
+            return {
+                name: codec.encode(fact.value[name]) for name, codec in self._parameters.items()
+            }
+        if fact.kind == COMPLETE:
+            return self._results[task].encode(fact.value)
+        if fact.kind == FAIL:
+            assert isinstance(fact.value, tuple)
+            return list(fact.value)
+        return JSON.encode(fact.value)
+
+    def decode(self, row: InputRow, task: str) -> Input:
+        """The input of a row; ``task`` is the one of its work item.
+
+        Raises :class:`StoreDamaged` for a row that does not fit the workflow.
+        """
+        if not row.body:
+            return Input(row.kind, row.at_us, row.item, row.task)
+        try:
+            body = _object(decode_json(row.body))
+            value = self._decode_value(row.kind, body.get("value"), task)
+            return Input(
+                row.kind,
+                row.at_us,
+                row.item,
+                row.task,
+                value,
+                str(body.get("error", "")),
+                str(body.get("message", "")),
+            )
+        except (ValueError, TypeError, LookupError, MisfitError) as error:
+            name = INPUT_NAMES[row.kind] if 0 <= row.kind < len(INPUT_NAMES) else str(row.kind)
+            raise StoreDamaged(
+                f"the store is damaged: input {row.seq} ({name}) of case {row.case!r}"
+                f" cannot be read: {error}; go back to a copy of it"
+            ) from error
+
+    def _decode_value(self, kind: int, data: object, task: str) -> object:
+        if data is None:
+            return None
+        if kind == CREATE:
+            given = _object(data)
+            return {name: codec.decode(given[name]) for name, codec in self._parameters.items()}
+        if kind == COMPLETE:
+            return self._results[task].decode(data)
+        if kind == FAIL:
+            if not isinstance(data, list):
+                raise ValueError("the names of its error's bases are no list")
+            return tuple(str(name) for name in data)
+        return JSON.decode(data)
+
+    def encode_result(self, result: object) -> bytes:
+        """The result of a case as JSON bytes."""
+        return encode_json({"result": self._result.encode(result)})
+
+    def decode_result(self, outcome: bytes) -> object:
+        """The result of a case, typed; raises `ValueError`, `LookupError` or `MisfitError`."""
+        return self._result.decode(_object(decode_json(outcome))["result"])
+
+
+def _object(data: object) -> dict[str, object]:
+    if not isinstance(data, dict):
+        raise ValueError("there is no JSON object")
+    return data

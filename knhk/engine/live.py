@@ -1,0 +1,444 @@
+"""A case in memory: facts are applied, written, and only then acted upon.
+
+Theory of operation. :meth:`LiveCase.give` applies a fact to the kernel's case and, with it,
+the starts of all work that thereby was offered to the engine; the rows of all these go to the
+journal as one commit, and the acts they call for wait in an :class:`_Acts` until that commit
+is written. So a step costs one commit: the completion of one task and the start of the next
+are written together. Everything here is synchronous and runs in the event loop's thread, so
+facts of a case are applied, and queued for the journal, in one order.
+
+Facts may be applied while earlier ones are still being written. If a commit fails, the case
+in memory has got ahead of the journal: it is discarded, and can be loaded again.
+
+Arguments of a callee are evaluated with the start of its item, not when it is dispatched, so
+that an attempt that is made again after a crash is given equal arguments.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, final
+
+from knhk.engine.events import TOLD, Event
+from knhk.engine.facts import encode_json
+from knhk.engine.performer import Manner
+from knhk.engine.standing import CaseStanding
+from knhk.engine.version import Version
+from knhk.engine.work import Start, Work
+from knhk.errors import JournalError, KnhkError, MisfitError, ReplayError, StoreDamaged
+from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Standing, Stream
+from knhk.kernel import Case
+from knhk.model import (
+    CLOCK,
+    COMPLETE,
+    CREATE,
+    EXPRESSION_ERROR,
+    FAIL,
+    OFFER,
+    REFUSED,
+    START,
+    STOP_WORK,
+    WAKE,
+    CaseStatus,
+    Effect,
+    Input,
+    ItemState,
+)
+
+if TYPE_CHECKING:
+    from knhk.engine.runtime import Runtime
+
+__all__ = ["LiveCase", "Refused", "replay"]
+
+_log = logging.getLogger(__name__)
+
+
+class Refused(Exception):  # noqa: N818  not an error of the engine's: the caller says which it is
+    """The case did not take the fact, and has not changed."""
+
+
+@dataclass(slots=True)
+class _Acts:
+    """What is to be done once a commit is written."""
+
+    starts: list[Start] = field(default_factory=list)
+    stops: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    wakes: bool = False
+    moved: Standing | None = None
+
+
+@final
+class LiveCase:
+    """One case of one engine; made by :meth:`new` or :meth:`load`."""
+
+    def __init__(
+        self, runtime: Runtime, version: Version, case: Case, standing: CaseStanding, seq: int
+    ) -> None:
+        self.id: Final = case.id
+        self.version: Final = version
+        self.case: Final = case
+        self.standing: Final = standing
+        self._runtime = runtime
+        self._stream = Stream()
+        self._seq = seq
+        self._pending = 0
+        self._work: dict[int, Work] = {}
+
+    # Beginnings
+
+    @classmethod
+    def new(
+        cls,
+        runtime: Runtime,
+        version: Version,
+        row: CaseRow,
+        parameters: dict[str, object],
+        written: Callable[[JournalError | None], None],
+    ) -> LiveCase:
+        """A case that begins with ``parameters``, which fit."""
+        case = Case(version.workflow.program, row.id)
+        live = cls(runtime, version, case, runtime.standing(row), 0)
+        live._give_all([Input(CREATE, row.created_us, value=parameters)], row, written)
+        return live
+
+    @classmethod
+    def load(
+        cls, runtime: Runtime, version: Version, row: CaseRow, rows: tuple[InputRow, ...]
+    ) -> LiveCase:
+        """The case that its journalled inputs make; :meth:`wake_up` has it go on.
+
+        Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
+        """
+        if not rows or [entry.seq for entry in rows] != list(range(len(rows))):
+            raise StoreDamaged(
+                f"the store is damaged: case {row.id!r} has a gap in its inputs;"
+                " go back to a copy of it"
+            )
+        case = Case(version.workflow.program, row.id)
+        _replay(case, version, rows)
+        return cls(runtime, version, case, runtime.standing(row), len(rows))
+
+    def wake_up(self, rows: tuple[InputRow, ...]) -> None:
+        """Go on after loading: do again what was being done, start what is offered."""
+        again = {
+            item.id
+            for item in self.case.items
+            if item.state is ItemState.started and self._manner(item.task) is not Manner.outside
+        }
+        for start in list(self._starts_again(again, rows)) if again else ():
+            self._dispatch(start)
+        if self.case.next_wake_us >= 0:
+            self._runtime.timers.wake(self.id, self.case.next_wake_us)
+        if self.case.status is CaseStatus.running:
+            facts = [
+                Input(START, self._now_us(), item.id)
+                for item in self.case.items
+                if item.state is ItemState.offered and self._manner(item.task) is not Manner.outside
+            ]
+            if facts:
+                self._give_all(facts, None, None)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the case in memory for the length of the block, whatever its state."""
+        self._pending += 1
+        try:
+            yield
+        finally:
+            self._pending -= 1
+            self._leave_if_done()
+
+    def _starts_again(self, items: set[int], rows: tuple[InputRow, ...]) -> Iterable[Start]:
+        """The starts of items that are at work, with the arguments they had then.
+
+        Data may have moved on since, so the history is played once more up to each start.
+        """
+        last = {row.item: row.seq for row in rows if row.kind == START and row.item in items}
+        wanted = {seq: item for item, seq in last.items()}
+        case = Case(self.version.workflow.program, self.id)
+        for row in rows[: max(wanted) + 1]:
+            _replay(case, self.version, (row,))
+            if row.seq in wanted:
+                yield Start.of(case, row.item, self.version.name)
+
+    # Facts
+
+    def give(
+        self, *facts: Input, written: Callable[[JournalError | None], None] | None = None
+    ) -> None:
+        """Apply facts, write them, then act. The first may be refused: :class:`Refused`.
+
+        ``written`` is told when the journal has them, or that it could not take them. Raises
+        :class:`MisfitError` for a value that cannot be written.
+        """
+        self._give_all(list(facts), None, written)
+
+    def tick(self, now_us: int) -> None:
+        """Tell the case the time, if it is due."""
+        due_us = self.case.next_wake_us
+        if 0 <= due_us <= now_us:
+            self._take_up(Input(CLOCK, self._now_us()))
+        elif due_us >= 0:
+            self._runtime.timers.wake(self.id, due_us)
+
+    def _give_all(
+        self,
+        facts: list[Input],
+        opened: CaseRow | None,
+        written: Callable[[JournalError | None], None] | None,
+    ) -> None:
+        if self._stream.error is not None:
+            raise self._stream.error
+        # All bodies first: once a fact has been applied nothing may stand in its way.
+        waiting = deque((fact, self._body(fact)) for fact in facts)
+        before = self.case.status
+        acts = _Acts()
+        rows: list[InputRow] = []
+        try:
+            while waiting:
+                fact, body = waiting.popleft()
+                why = self._apply(fact, body, rows, acts, waiting)
+                if why and not rows:
+                    raise Refused(why)
+            status = self.case.status
+            if status is not before:
+                acts.moved = self._moved(status)
+        except (Refused, StoreDamaged):
+            raise
+        except Exception as error:
+            # The case in memory is ahead of the journal now: it cannot be gone on with.
+            problem = KnhkError(f"case {self.id!r} cannot go on: {type(error).__name__}: {error}")
+            self._runtime.lose(self, problem)
+            raise problem from error
+        self._pending += 1
+        self._runtime.writer.put(
+            Commit(self.id, tuple(rows), opened, acts.moved),
+            self._stream,
+            lambda error: self._written(acts, error, written),
+        )
+
+    def _body(self, fact: Input) -> bytes:
+        return self.version.facts.encode(fact, self._task(fact.item))
+
+    def _apply(
+        self,
+        fact: Input,
+        body: bytes,
+        rows: list[InputRow],
+        acts: _Acts,
+        waiting: deque[tuple[Input, bytes]],
+    ) -> str:
+        """Let the case take exactly what will be written; why it did not, if it did not."""
+        row = InputRow(self.id, self._seq, fact.at_us, fact.kind, fact.item, fact.task, body)
+        if body:
+            fact = self.version.facts.decode(row, self._task(fact.item))
+        effects = self.case.apply(fact)
+        if effects and effects[0].kind == REFUSED:
+            return effects[0].why
+        self._seq += 1
+        rows.append(row)
+        self._note(fact, effects, acts, waiting)
+        return ""
+
+    def _note(
+        self,
+        fact: Input,
+        effects: list[Effect],
+        acts: _Acts,
+        waiting: deque[tuple[Input, bytes]],
+    ) -> None:
+        """Sort out what a fact calls for: starts at once, the rest when it is written."""
+        if fact.kind == START and self._manner(self._task(fact.item)) is not Manner.outside:
+            acts.starts.append(Start.of(self.case, fact.item, self.version.name))
+        observed = self._runtime.observed
+        if observed and fact.kind in TOLD:
+            message = f"{fact.error}: {fact.message}" if fact.kind == FAIL else ""
+            acts.events.append(self._event(fact.at_us, TOLD[fact.kind], fact.item, message))
+        for effect in effects:
+            kind = effect.kind
+            if observed and (kind == OFFER or kind == STOP_WORK):
+                what = "offered" if kind == OFFER else "stopped"
+                acts.events.append(self._event(self.case.now_us, what, effect.item))
+            if kind == OFFER:
+                if self._manner(self._task(effect.item)) is not Manner.outside:
+                    waiting.append((Input(START, fact.at_us, effect.item), b""))
+            elif kind == STOP_WORK:
+                acts.stops.append(effect.item)
+            elif kind == WAKE:
+                acts.wakes = True
+
+    def _event(self, at_us: int, what: str, number: int, message: str = "") -> Event:
+        if number < 1:
+            return Event(at_us, self.id, what, message=message)
+        item = self.case.item(number)
+        return Event(at_us, self.id, what, item.task, number, item.attempt, message)
+
+    def _moved(self, status: CaseStatus) -> Standing:
+        case = self.case
+        if status in UNFINISHED:
+            return Standing(status)
+        outcome = b""
+        if status is CaseStatus.completed:
+            outcome = self.version.facts.encode_result(case.result)
+        elif status is CaseStatus.failed and case.failure is not None:
+            failure = case.failure
+            outcome = encode_json(
+                {"task": failure.task, "error": failure.error, "message": failure.message}
+            )
+        elif status is CaseStatus.stuck:
+            marked = (f"{name} ({count})" for name, count in case.marking.items())
+            outcome = encode_json({"marking": ", ".join(marked)})
+        return Standing(status, case.now_us, outcome)
+
+    # Acts
+
+    def _written(
+        self,
+        acts: _Acts,
+        error: JournalError | None,
+        written: Callable[[JournalError | None], None] | None,
+    ) -> None:
+        self._pending -= 1
+        if error is not None:
+            self._runtime.lose(self, error)
+        else:
+            self._act(acts)
+        if written is not None:
+            written(error)
+
+    def _act(self, acts: _Acts) -> None:
+        """Do what the journal now says is so."""
+        for item in acts.stops:
+            work = self._work.pop(item, None)
+            if work is not None:
+                work.scope.cancel()
+        if self._runtime.observed:
+            self._runtime.tell(self, acts.events, acts.moved)
+        if acts.moved is not None:
+            self.standing.move(acts.moved.status, acts.moved.outcome)
+        if acts.wakes and self.case.next_wake_us >= 0:
+            self._runtime.timers.wake(self.id, self.case.next_wake_us)
+        for start in acts.starts:
+            self._dispatch(start)
+        self._leave_if_done()
+
+    def _dispatch(self, start: Start) -> None:
+        """Have the work done, unless it has been stopped since it was started."""
+        call = start.call
+        item = self.case.item(call.item)
+        if item.state is not ItemState.started or item.attempt != call.attempt:
+            return
+        performer = self.version.performers[call.task]
+        if performer.manner is Manner.handed_out:
+            return
+        if start.problem is not None:
+            self.fail(call.item, EXPRESSION_ERROR, str(start.problem), ())
+            return
+        work = Work(start, performer)
+        self._work[call.item] = work
+        self._runtime.dispatch(self, work)
+
+    def holds(self, work: Work) -> bool:
+        """Whether that piece of work is still wanted."""
+        return self._work.get(work.start.call.item) is work
+
+    def finish(self, work: Work, value: object) -> None:
+        """The work has given a value: the item completes, or fails if the value does not fit."""
+        call = work.start.call
+        del self._work[call.item]
+        try:
+            typed = self.version.facts.accept(call.task, value)
+            self._take_up(Input(COMPLETE, self._now_us(), call.item, value=typed))
+        except MisfitError as error:
+            # What the class ResultError would say, by its name and those of its bases.
+            message = f"the result does not fit its type: {error}"
+            self.fail(call.item, "ResultError", message, ("UsageError", "KnhkError"))
+
+    def give_up(self, work: Work, error: str, message: str, bases: tuple[str, ...]) -> None:
+        """The work has failed."""
+        item = work.start.call.item
+        del self._work[item]
+        self.fail(item, error, message, bases)
+
+    def fail(self, item: int, error: str, message: str, bases: tuple[str, ...]) -> None:
+        """Fail a started item on the engine's own account."""
+        fact = Input(
+            FAIL, self._now_us(), item, value=bases, error=_clean(error), message=_clean(message)
+        )
+        self._take_up(fact)
+
+    def _take_up(self, fact: Input) -> None:
+        try:
+            self.give(fact)
+        except Refused as refused:
+            _log.info("case %s: a late result is thrown away: %s", self.id, refused)
+        except KnhkError as error:
+            self._runtime.lose(self, error)
+
+    def stop(self) -> None:
+        """Stop all work; nothing of it is written."""
+        for work in self._work.values():
+            work.scope.cancel()
+        self._work.clear()
+
+    def _leave_if_done(self) -> None:
+        if self._pending or self._work or self.standing.status in UNFINISHED:
+            return
+        self._runtime.forget(self)
+
+    # Small things
+
+    def outside_items(self) -> Iterable[int]:
+        """Numbers of the items that somebody outside may work on."""
+        for item in self.case.items:
+            manner = self._manner(item.task)
+            if item.state is ItemState.offered and self.case.status is CaseStatus.running:
+                if manner is Manner.outside:
+                    yield item.id
+            elif item.state is ItemState.started and manner in (Manner.outside, Manner.handed_out):
+                yield item.id
+
+    def _manner(self, task: str) -> Manner:
+        return self.version.performers[task].manner
+
+    def _task(self, item: int) -> str:
+        return self.case.item(item).task if item > 0 else ""
+
+    def _now_us(self) -> int:
+        """The time for a fact: a wall clock may go back, a case's does not."""
+        return max(self._runtime.clock.now_us(), self.case.now_us)
+
+
+def _replay(case: Case, version: Version, rows: Iterable[InputRow]) -> None:
+    """Apply journalled inputs to a case."""
+    facts = version.facts
+    for row in rows:
+        task = ""
+        if row.item > 0:
+            if row.item > len(case.items):
+                raise ReplayError(case.id, row.seq, f"there is no work item {row.item}")
+            task = case.item(row.item).task
+        effects = case.apply(facts.decode(row, task))
+        if effects and effects[0].kind == REFUSED:
+            raise ReplayError(case.id, row.seq, effects[0].why)
+
+
+def _clean(text: str) -> str:
+    """Text that can be written: what is no Unicode in it is replaced."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+
+
+def replay(version: Version, row: CaseRow, rows: Iterable[InputRow]) -> Case:
+    """The kernel's case that a history makes, for looking at only."""
+    case = Case(version.workflow.program, row.id)
+    _replay(case, version, rows)
+    return case
+
+

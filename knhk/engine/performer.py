@@ -1,0 +1,79 @@
+"""Who does the work of a task: one small protocol, and a performer for each kind of callee."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from functools import partial
+from inspect import isawaitable
+from typing import Final, Protocol, cast, final
+
+from knhk.call import Call
+from knhk.engine.handler import Handler
+from knhk.engine.threads import ThreadPool
+
+__all__ = ["HandlerPerformer", "Manner", "Outside", "Performer"]
+
+
+class Manner(Enum):
+    """How a piece of work is done, which decides what it costs."""
+
+    #: By somebody outside: the item stays offered until it is claimed or completed.
+    outside = "outside"
+    #: By somebody outside, but started by the engine, so that its timeout runs.
+    handed_out = "handed out"
+    #: In a task of its own, since it waits.
+    waits = "waits"
+
+
+class Performer(Protocol):
+    """Does the work of one task of a workflow, for all its cases."""
+
+    @property
+    def manner(self) -> Manner: ...
+
+    async def perform(
+        self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
+    ) -> object:
+        """Do it and give the result; may raise anything."""
+
+
+@final
+class Outside:
+    """Work that the world outside does, through the engine's API."""
+
+    def __init__(self, manner: Manner = Manner.outside) -> None:
+        self.manner: Final = manner
+
+    async def perform(
+        self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
+    ) -> object:
+        raise AssertionError("work for outside is never performed here")
+
+
+@final
+class HandlerPerformer:
+    """A Python callable: awaited if it is asynchronous, else called in a worker thread."""
+
+    manner: Final = Manner.waits
+
+    def __init__(self, handler: Handler, threads: ThreadPool) -> None:
+        self._handler = handler
+        self._threads = threads
+
+    async def perform(
+        self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
+    ) -> object:
+        bound = self._handler.bind(args, kwargs, call)
+        if self._handler.is_async:
+            return await _awaited(bound())
+        value = await self._threads.run(f"{self._handler.name} ({call.idempotency_key})", bound)
+        # A plain function may still give something to await, as a partial or a decorator does.
+        return await _awaited(value)
+
+
+async def _awaited(value: object) -> object:
+    if isawaitable(value):
+        found: object = await value
+        return found
+    return value

@@ -1,0 +1,156 @@
+"""What can be seen of a case from outside: its history, its data, its open work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from knhk.engine.facts import decode_json
+from knhk.engine.live import replay
+from knhk.engine.plain import jsonable
+from knhk.engine.version import Version
+from knhk.errors import KnhkError
+from knhk.journal import CaseRow, InputRow
+from knhk.kernel import Case
+from knhk.model import INPUT_NAMES, CaseStatus, ItemState
+
+__all__ = ["CaseReport", "ItemReport", "Step", "WorkOffer", "report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One input of a case: ``value`` is plain JSON, ``at_us`` microseconds since the epoch."""
+
+    seq: int
+    at_us: int
+    kind: str
+    task: str = ""
+    item: int = -1
+    value: object = None
+    error: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReport:
+    """A work item that is open: waiting, offered, started, or failed for good."""
+
+    id: int
+    task: str
+    state: ItemState
+    attempt: int
+    instance: int | None
+    due_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseReport:
+    """A case as it stands, with all that led there; values are plain JSON.
+
+    ``outcome`` holds ``result``, or ``task``, ``error`` and ``message``, or ``marking``.
+    ``problem`` says why data, marking and items could not be had, if they could not.
+    """
+
+    case: str
+    workflow: str
+    digest: str
+    status: CaseStatus
+    created_us: int
+    ended_us: int
+    outcome: object
+    history: tuple[Step, ...]
+    items: tuple[ItemReport, ...] = ()
+    data: object = None
+    marking: tuple[tuple[str, int], ...] = ()
+    problem: str = ""
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Names of tasks with an offered item, one per item, by age."""
+        return self._tasks(ItemState.offered)
+
+    @property
+    def started(self) -> tuple[str, ...]:
+        """Names of tasks with a started item, one per item, by age."""
+        return self._tasks(ItemState.started)
+
+    def _tasks(self, state: ItemState) -> tuple[str, ...]:
+        return tuple(item.task for item in self.items if item.state is state)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOffer:
+    """Work for somebody outside: complete it with ``engine.complete(case, item, value)``.
+
+    ``args`` and ``kwargs`` are what the workflow gives along, such as ``role`` of ``human``.
+    """
+
+    case: str
+    workflow: str
+    task: str
+    item: int
+    state: ItemState
+    attempt: int
+    instance: int | None
+    due_us: int
+    args: tuple[object, ...] = ()
+    kwargs: tuple[tuple[str, object], ...] = ()
+
+
+_OPEN = (ItemState.waiting, ItemState.offered, ItemState.started, ItemState.failed)
+
+
+def report(
+    row: CaseRow, rows: Iterable[InputRow], version: Version | None, problem: KnhkError | None
+) -> CaseReport:
+    """Put a report together; without ``version``, ``problem`` says why there is none."""
+    kept = tuple(rows)
+    case: Case | None = None
+    if version is not None:
+        try:
+            case = replay(version, row, kept)
+        except KnhkError as error:
+            problem = error
+    outcome = decode_json(row.outcome) if row.outcome else None
+    report = CaseReport(
+        case=row.id,
+        workflow=row.workflow,
+        digest=row.digest,
+        status=row.status,
+        created_us=row.created_us,
+        ended_us=row.ended_us,
+        outcome=outcome,
+        history=tuple(_step(entry, case) for entry in kept),
+        items=() if case is None else tuple(_items(case)),
+        data=None if case is None else jsonable(case.data),
+        marking=() if case is None else tuple(case.marking.items()),
+        problem="" if problem is None else str(problem),
+    )
+    return report
+
+
+def _step(row: InputRow, case: Case | None) -> Step:
+    task = row.task
+    if not task and row.item > 0 and case is not None:
+        task = case.item(row.item).task
+    body = decode_json(row.body) if row.body else {}
+    found = body if isinstance(body, dict) else {"message": f"unreadable: {body!r}"}
+    kind = INPUT_NAMES[row.kind] if 0 <= row.kind < len(INPUT_NAMES) else f"input {row.kind}"
+    return Step(
+        row.seq,
+        row.at_us,
+        kind,
+        task,
+        row.item,
+        found.get("value"),
+        str(found.get("error", "")),
+        str(found.get("message", "")),
+    )
+
+
+def _items(case: Case) -> Iterable[ItemReport]:
+    for item in case.items:
+        if item.state in _OPEN:
+            yield ItemReport(
+                item.id, item.task, item.state, item.attempt, item.instance, item.due_us
+            )

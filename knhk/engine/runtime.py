@@ -1,0 +1,146 @@
+"""What runs in an engine: the writer, the timers, the threads, and the cases in memory."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Final, final
+from weakref import WeakValueDictionary
+
+import anyio
+from anyio.abc import TaskGroup
+
+from knhk.engine.clock import Clock
+from knhk.engine.events import MOVES, Event, Observer
+from knhk.engine.live import LiveCase
+from knhk.engine.standing import CaseStanding
+from knhk.engine.threads import ThreadPool
+from knhk.engine.timers import Timers
+from knhk.engine.work import Work, carry_out
+from knhk.errors import KnhkError, UsageError
+from knhk.journal import CaseRow, Journal, Standing, Writer
+__all__ = ["TASKS_MAX", "Runtime"]
+
+#: Pieces of work that are done at the same time; further ones wait for one to end.
+TASKS_MAX: Final = 1_000
+
+_log = logging.getLogger(__name__)
+
+
+@final
+class Runtime:
+    """The parts of one running engine, and the ways between them."""
+
+    def __init__(
+        self, journal: Journal, clock: Clock, threads_max: int, observer: Observer | None
+    ) -> None:
+        self.clock: Final = clock
+        self.writer: Final = Writer(journal, clock.busy)
+        self.threads: Final = ThreadPool(threads_max, clock.busy)
+        self.timers: Final = Timers(clock, self._fire)
+        self.observed: Final = observer is not None
+        self.live: Final[dict[str, LiveCase]] = {}
+        #: Unfinished cases that the engine does not run, and why.
+        self.stranded: Final[dict[str, KnhkError]] = {}
+        self._observer = observer
+        self._standings: WeakValueDictionary[str, CaseStanding] = WeakValueDictionary()
+        self._workers: TaskGroup | None = None
+        self._working = 0
+        self._ready: deque[tuple[LiveCase, Work]] = deque()
+
+    async def run(self, workers: TaskGroup, keepers: TaskGroup) -> None:
+        """Begin to write, to keep time and to work, in the two task groups."""
+        self._workers = workers
+        keepers.start_soon(self.writer.run, name="knhk journal writer")
+        workers.start_soon(self.timers.run, name="knhk timers")
+
+    def stop(self) -> None:
+        """Stop all work. What is in the queue of the journal is still written."""
+        self._workers = None
+        self._ready.clear()
+        problem = UsageError("the engine has been closed; open the store again and ask there")
+        for live in list(self.live.values()):
+            live.stop()
+            live.standing.strand(problem)
+        self.threads.close()
+        self.writer.close()
+
+    # Cases
+
+    def add(self, live: LiveCase) -> None:
+        """Take a case into memory."""
+        self.live[live.id] = live
+        self.stranded.pop(live.id, None)
+
+    def forget(self, live: LiveCase) -> None:
+        """The case is done: it leaves memory."""
+        if self.live.get(live.id) is live:
+            del self.live[live.id]
+            self.timers.forget(live.id)
+
+    def lose(self, live: LiveCase, problem: KnhkError) -> None:
+        """Let go of a case whose state in memory cannot be trusted to be in the journal."""
+        live.stop()
+        if self.live.get(live.id) is live:
+            self.forget(live)
+            self.strand(live.standing.row, problem)
+
+    def strand(self, row: CaseRow, problem: KnhkError) -> None:
+        """Note that an unfinished case is not run, and why; whoever waits for it is told."""
+        self.stranded[row.id] = problem
+        standing = self._standings.get(row.id)
+        if standing is not None:
+            standing.strand(problem)
+        _log.warning("case %s is left standing: %s", row.id, problem)
+
+    def standing(self, row: CaseRow) -> CaseStanding:
+        """Where the case stands, shared by all who ask."""
+        standing = self._standings.get(row.id)
+        if standing is None:
+            standing = self._standings[row.id] = CaseStanding(row)
+        return standing
+
+    # Work
+
+    def dispatch(self, live: LiveCase, work: Work) -> None:
+        """Do a piece of work as soon as fewer than ``TASKS_MAX`` are being done."""
+        if self._working >= TASKS_MAX:
+            self._ready.append((live, work))
+        elif self._workers is not None:
+            self._working += 1
+            self._workers.start_soon(self._carry_out, live, work)
+
+    async def _carry_out(self, live: LiveCase, work: Work) -> None:
+        try:
+            await carry_out(live, work, self.writer)
+        finally:
+            self._working -= 1
+            while self._ready and self._working < TASKS_MAX:
+                following, waiting = self._ready.popleft()
+                if following.holds(waiting):
+                    self.dispatch(following, waiting)
+
+    def _fire(self, case: str, now_us: int) -> None:
+        live = self.live.get(case)
+        if live is not None:
+            live.tick(now_us)
+
+    # Telling
+
+    def tell(self, live: LiveCase, events: list[Event], moved: Standing | None) -> None:
+        """Tell the observer what a commit has made true, in order."""
+        for event in events:
+            self._tell(event)
+        if moved is not None:
+            what = MOVES.get(moved.status, f"case {moved.status}")
+            message = moved.outcome.decode()
+            self._tell(Event(live.case.now_us, live.id, what, message=message))
+
+    def _tell(self, event: Event) -> None:
+        if self._observer is None:
+            return
+        try:
+            self._observer(event)
+        except Exception:  # an observer is somebody else's code, and only looks on
+            _log.exception("the observer failed at %s", event)
+

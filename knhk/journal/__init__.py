@@ -1,0 +1,39 @@
+"""What remembers the cases: one small protocol, a journal in memory and one in SQLite.
+
+A journal is an event store: the inputs of each case in order, nothing else, since they give
+the case again to the bit. See :mod:`knhk.journal.protocol` for what an implementation owes,
+and :mod:`knhk.journal.writer` for how appends of many cases share one transaction.
+"""
+
+from knhk.journal.address import MEMORY, open_journal
+from knhk.journal.memory import MemoryJournal
+from knhk.journal.protocol import Journal
+from knhk.journal.record import (
+    PAGE_MAX,
+    UNFINISHED,
+    Bundle,
+    CaseRow,
+    Commit,
+    InputRow,
+    Standing,
+)
+from knhk.journal.sqlite import Durability, SQLiteJournal
+from knhk.journal.writer import Stream, Writer
+
+__all__ = [
+    "MEMORY",
+    "PAGE_MAX",
+    "UNFINISHED",
+    "Bundle",
+    "CaseRow",
+    "Commit",
+    "Durability",
+    "InputRow",
+    "Journal",
+    "MemoryJournal",
+    "SQLiteJournal",
+    "Standing",
+    "Stream",
+    "Writer",
+    "open_journal",
+]

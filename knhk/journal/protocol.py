@@ -1,0 +1,71 @@
+"""The one small interface to whatever remembers the cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from knhk.journal.record import PAGE_MAX, Bundle, CaseRow, Commit, InputRow
+from knhk.model import CaseStatus
+
+__all__ = ["Journal"]
+
+
+@runtime_checkable
+class Journal(Protocol):
+    """An event store. Its calls are synchronous, and may come from any thread.
+
+    Where ``blocking`` is true they wait for a disk or a network, and the engine makes them
+    in worker threads; so the same journal serves asyncio and trio. Appends come from one
+    caller at a time, in the order of each case's inputs; reads may come meanwhile.
+
+    Every call may raise a :class:`knhk.errors.JournalError`. A new implementation passes
+    :class:`knhk.testing.JournalSuite`.
+    """
+
+    @property
+    def blocking(self) -> bool: ...
+
+    def append(self, commits: Sequence[Commit]) -> None:
+        """Write all of ``commits``, durably, in one transaction, or nothing of them.
+
+        Raises :class:`knhk.errors.JournalConflict` when a case has such an input already.
+        """
+
+    def keep(self, bundle: Bundle) -> None:
+        """Store the sources of a version, and make it the newest of its workflows.
+
+        Sources that are there already stay; the same digest has the same files.
+        """
+
+    def bundle(self, digest: str) -> Bundle | None:
+        """The sources with this digest."""
+
+    def newest(self, workflow: str) -> str | None:
+        """The digest of the version of ``workflow`` that was deployed last."""
+
+    def workflows(self) -> tuple[str, ...]:
+        """The names of all deployed workflows, sorted."""
+
+    def case(self, case: str) -> CaseRow | None:
+        """One case as it stands."""
+
+    def cases(
+        self,
+        *,
+        status: Sequence[CaseStatus] = (),
+        workflow: str = "",
+        after: CaseRow | None = None,
+        limit: int = PAGE_MAX,
+    ) -> tuple[CaseRow, ...]:
+        """Cases by age (then id), at most ``limit`` and at most ``PAGE_MAX`` of them.
+
+        Without ``status`` in any state, without ``workflow`` of any; ``after`` is the last
+        row of the page before.
+        """
+
+    def inputs(self, case: str) -> tuple[InputRow, ...]:
+        """All inputs of a case in order; none for a case that is not there."""
+
+    def close(self) -> None:
+        """Let go of the store. Closing twice is allowed."""
