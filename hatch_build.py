@@ -33,8 +33,8 @@ COMPILED: Final = (
     "knhk/model.py",  # its values are made and read in every step; native classes cost a tenth
     "knhk/kernel/*.py",  # the inner loop: tens of times faster over vec[i64] tables
 )
-#: What mypy must see beside them.
-SEEN: Final = ("pyproject.toml", "knhk")
+#: What mypy must see beside them; nothing else, as the build environment has no libraries.
+SEEN: Final = ("pyproject.toml", "knhk/errors.py", "knhk/py.typed")
 #: The compiler, and what it needs; `librt` comes with mypy.
 REQUIREMENTS: Final = ("mypy==2.4.1", "setuptools>=80")
 
@@ -96,13 +96,13 @@ def compile_copy(root: Path, work: Path) -> dict[str, str]:
     """Compile a copy of the tree; give each extension module's file and its place in the wheel."""
     if sys.implementation.name != "cpython":
         raise CannotCompileError("mypyc compiles for CPython only")
-    for name in SEEN:
-        source = root / name
-        if source.is_dir():
-            ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
-            shutil.copytree(source, work / name, ignore=ignored)
-        else:
-            shutil.copy2(source, work / name)
+    for pattern in (*COMPILED, *SEEN):
+        for source in root.glob(pattern):
+            target = work / source.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    # The package's own __init__ imports, for type checkers, everything that it offers.
+    (work / "knhk" / "__init__.py").touch()
     process = subprocess.run([sys.executable, __file__], cwd=work, check=False)
     if process.returncode == EXIT_NO_COMPILER:
         raise CannotCompileError("no working C compiler was found")

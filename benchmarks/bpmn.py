@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 from lxml import etree
@@ -34,7 +35,7 @@ def sequence(size: int) -> BpmnProcessSpec:
     tasks = [("manualTask", f"t{number}") for number in range(size)]
     nodes = [("startEvent", "start"), *tasks, ("endEvent", "end")]
     names = [name for _, name in nodes]
-    return parse(nodes, [(a, b, "") for a, b in zip(names, names[1:], strict=False)])
+    return parse(nodes, [(a, b, "") for a, b in pairwise(names)])
 
 
 def split(size: int) -> BpmnProcessSpec:

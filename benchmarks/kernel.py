@@ -16,10 +16,11 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from knhk.kernel import Case, Program, game
-from knhk.model import CREATE, JOIN_AND, NODE_ROUTE, Arrow, Input, Net, Node, Place
 from measure import Measure, interleave, ratio
 from report import Bar, Row
+
+from knhk.kernel import Case, Program, game
+from knhk.model import CREATE, JOIN_AND, NODE_ROUTE, Arrow, Input, Net, Node, Place
 
 FIRINGS: int = game.FIRINGS_MAX
 RING = 10
@@ -157,14 +158,24 @@ def run(rounds: int) -> Iterator[Row]:
         turns = 4 * rounds
         found = interleave({"knhk": ours(ring(RING)), "C": c_ring(library, RING)}, turns)
         yield Row(
-            "kernel", f"firing in a ring of {RING} routing nodes", "ns",
-            found["knhk"], "C -O2, bit masks", found["C"], ratio(found["knhk"], found["C"]),
+            "kernel",
+            f"firing in a ring of {RING} routing nodes",
+            "ns",
+            found["knhk"],
+            "C -O2, bit masks",
+            found["C"],
+            ratio(found["knhk"], found["C"]),
             Bar("<=", 3),
         )
         net = diamond()
         found = interleave({"knhk": ours(net), "C": c_net(library, net)}, turns)
         yield Row(
-            "kernel", "firing in a round of AND-split, three nodes, AND-join", "ns",
-            found["knhk"], "C -O2, counters", found["C"], ratio(found["knhk"], found["C"]),
+            "kernel",
+            "firing in a round of AND-split, three nodes, AND-join",
+            "ns",
+            found["knhk"],
+            "C -O2, counters",
+            found["C"],
+            ratio(found["knhk"], found["C"]),
             note="the C loop keeps a stack; the kernel keeps net order and surplus tokens",
         )

@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -85,7 +85,7 @@ class Machine:
         import apsw
 
         return cls(
-            date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+            date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             command=shlex.join(["python", "-P", "run.py", *arguments]),
             python=f"{platform.python_implementation()} {platform.python_version()}",
             platform=f"{platform.system()} {platform.machine()}",
@@ -157,8 +157,7 @@ def as_markdown(machine: Machine, rows: Iterable[Row]) -> str:
         "median. See [README.md](README.md) for what each row does.",
         "",
         f"- {machine.date}; `{machine.command}` in this directory, kernel {machine.kernel}",
-        f"- {machine.cpu}, {machine.cores} cores, {machine.platform}, load {machine.load:g}"
-        " at the end of the run",
+        f"- {machine.cpu}, {machine.cores} cores, {machine.platform}, load {machine.load:g}",
         f"- {machine.python}, SQLite {machine.sqlite}; {versions}",
         "",
         "| benchmark | what | unit | knhk | beside it | ratio | bar | |",

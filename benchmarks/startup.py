@@ -56,6 +56,12 @@ def run(rounds: int) -> Iterator[Row]:
         ("load", "`from knhk import Engine, load`", None),
     ):
         yield Row(
-            "startup", what, "ms", found[name], "`python -c pass`", found["pass"],
-            ratio(found[name], found["pass"]), bar,
+            "startup",
+            what,
+            "ms",
+            found[name],
+            "`python -c pass`",
+            found["pass"],
+            ratio(found[name], found["pass"]),
+            bar,
         )

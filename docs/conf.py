@@ -10,6 +10,10 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -34,6 +38,24 @@ extensions = [
 root_doc = "index"
 exclude_patterns = ["_build", "_ext", "conftest.py"]
 nitpicky = True
+# References that lead out of this documentation. Their inventories would have to be fetched,
+# and the build needs no network.
+nitpick_ignore_regex = [
+    # Names of the standard library and of libraries, as they stand in annotations.
+    ("py:.*", r"(collections|contextlib|contextvars|datetime|os|pathlib|types|typing)(\..*)?"),
+    ("py:.*", r"(anyio|click|pluggy|pydantic|pytest)(\..*)?"),
+    # Modules that are named for readers of the source; callers never import them.
+    ("py:mod", r"knhk\.(engine|journal|kernel|connect)\.\w+"),
+]
+nitpick_ignore = [
+    # A table in a module of the kernel; the documentation draws it.
+    ("py:data", "TRANSITIONS"),
+    # Parts of the kernel that callers hand on and never take apart.
+    ("py:class", "knhk.kernel.program.Program"),
+    # Type variables.
+    ("py:class", "knhk.connect.connector.FunctionT"),
+    ("py:class", "knhk.connect.connector.SettingsT"),
+]
 
 html_theme = "furo"
 html_title = f"KNHK {release}"
@@ -55,3 +77,39 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autoclass_content = "class"
 python_use_unqualified_type_names = True
+
+
+#: Classes that callers are given and never make themselves.
+GIVEN = frozenset({"knhk.Module", "knhk.Workflow", "knhk.Case", "knhk.WorkItem"}) | frozenset(
+    {"knhk.engine.Engine", "knhk.engine.CaseHandle"}
+)
+
+
+def plain_signature(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, result: str
+) -> tuple[str, str]:
+    """Leave out constructors that nobody calls; show mypyc's `i64` as the `int` that it is."""
+    if name in GIVEN:
+        return "", ""
+    return tuple(
+        part and part.replace("~mypy_extensions.i64", "int") for part in (signature, result)
+    )
+
+
+def name_what_only_type_checkers_import() -> None:
+    """Let annotations be evaluated whose names are imported for type checkers only."""
+    import knhk.engine.engine
+    import knhk.module
+    import knhk.plugins
+    import knhk_dsl
+
+    knhk.engine.engine.Environment = knhk_dsl.Environment
+    knhk.plugins.Environment = knhk_dsl.Environment
+    knhk.module.Environment = knhk_dsl.Environment
+    knhk.module.Compilation = knhk_dsl.Compilation
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what is defined here."""
+    name_what_only_type_checkers_import()
+    app.connect("autodoc-process-signature", plain_signature)

@@ -19,6 +19,7 @@ A comment line before a block, `% example: clause | clause`, says more:
 - `with LINE`: a line before the workflow, for the three above;
 - `gives KN401 KN402`: the diagnostics that the block must give, no more, no less;
 - `exit 2`: the exit status that the last command of a block must have;
+- `not checked`: the block is written to its file, and not checked;
 - `not run`: the block is for reading only.
 """
 
@@ -36,10 +37,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from knhk.plugins import environment
 from sybil import Document, Example, Region, Sybil
 from sybil.integration.pytest import SybilItem, pytest_integration
 
+from knhk.plugins import environment
 from knhk_dsl import Sources, check_sources
 
 HERE = Path(__file__).parent
@@ -100,7 +101,7 @@ def evaluate(example: Example) -> str | None:
         path = Path(example.namespace["here"]) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.source, encoding="utf-8")
-        if block.language != "knhk":
+        if block.language != "knhk" or block.clause("not checked") is not None:
             return None
     return EVALUATORS[block.language](example, block)
 

@@ -16,6 +16,7 @@ __all__ = [
     "ArgumentError",
     "CaseCancelled",
     "CaseEnded",
+    "CaseExists",
     "CaseFailed",
     "CaseStuck",
     "CheckError",
@@ -160,6 +161,14 @@ class CaseEnded(UsageError):
         self.status = status
         self.asked = asked
         super().__init__(f"case {case!r} is {status}: {asked} is not possible")
+
+
+class CaseExists(UsageError):
+    """A case was to begin under a name that another case has."""
+
+    def __init__(self, case: str) -> None:
+        self.case = case
+        super().__init__(f"there is a case {case!r} already; give another id, or ask for that one")
 
 
 class ReplayError(KnhkError):

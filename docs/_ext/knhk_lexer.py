@@ -124,7 +124,7 @@ class KnhkLexer(RegexLexer):
             (r'"""(?:.|\n)*?"""', String.Doc),
             (r'"', String.Double, "string"),
             (r"-\[[^\]\n]*\]->|->", Operator),
-            (r"\d+(?:\.\d+)?(?:ms|s|m|h|d|w|%)\b?", Number),
+            (r"\d+(?:\.\d+)?(?:(?:ms|s|m|h|d|w)\b|%)", Number),
             (r"\d+(?:\.\d+)?", Number),
             (
                 r"(workflow|record|enum|connector|policy|trigger|task)(\s+)(\w+)",

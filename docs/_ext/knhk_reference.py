@@ -1,8 +1,8 @@
 """Parts of the reference that are read from the code, so that they cannot rot.
 
 `knhk-codes` lists every diagnostic code of the `CODES` tables of the compiler's passes;
-`knhk-bounds` lists every named bound: a module-level constant whose name ends in `_MAX` or
-`_MIN`, with the `#:` comment before it; `knhk-journal` shows the SQL of the store;
+`knhk-bounds` lists every named bound: a module-level constant with `MAX` or `MIN` in its name
+and a `#:` comment before it; `knhk-journal` shows the SQL of the store;
 `knhk-results` shows the figures of the last benchmark run, if there was one.
 """
 
@@ -28,7 +28,7 @@ __all__ = ["Bound", "bounds", "codes", "setup"]
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
-BOUND_SUFFIXES = ("_MAX", "_MIN")
+BOUND_WORDS = frozenset({"MAX", "MIN"})
 
 GROUPS = {
     "KN1": "Reading and syntax",
@@ -81,15 +81,16 @@ def _bounds_of(module: str, source: str) -> Iterator[Bound]:
         if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
             continue
         name = statement.target.id
-        if statement.value is None or not name.endswith(BOUND_SUFFIXES) or name.startswith("_"):
+        doc = _comment_before(lines, statement.lineno - 1)
+        if statement.value is None or not doc or not BOUND_WORDS & set(name.split("_")):
             continue
         value = ast.get_source_segment(source, statement.value) or ""
-        yield Bound(module, name, value, _comment_before(lines, statement.lineno - 1))
+        yield Bound(module, name, value, doc)
 
 
 def _comment_before(lines: list[str], index: int) -> str:
     words: list[str] = []
-    while index > 0 and lines[index - 1].startswith("#"):
+    while index > 0 and lines[index - 1].startswith("#:"):
         index -= 1
         words.insert(0, lines[index].lstrip("#:").strip())
     return " ".join(words)
@@ -148,9 +149,6 @@ class CodesDirective(SphinxDirective):
 
     def _target(self, code: str) -> nodes.Element:
         label = code.lower()
-        standard = self.env.domains.standard_domain
-        standard.labels[label] = (self.env.docname, label, code)
-        standard.anonlabels[label] = (self.env.docname, label)
         literal = nodes.literal("", code, ids=[label], names=[label])
         paragraph = nodes.paragraph("", "", literal)
         self.state.document.note_explicit_target(literal)

@@ -39,7 +39,7 @@ _US: Final = {
     "w": 604_800_000_000,
 }
 _DURATION: Final = re.compile(r"([\d_.]+)([a-z]+)")
-_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|.?)|\{\{|\}\}", re.DOTALL)
+_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.?)|\{\{|\}\}", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "{": "{", "}": "}"}
 _WEIGHTS: Final = re.compile(r"-\[ *(?:(\d{1,9}))? *(?:by +(\d{1,9}))? *\]->")
 _DIGITS_MAX: Final = 1_000
@@ -80,8 +80,7 @@ class Head:
 class WorkflowHead:
     """What stands behind the name of a workflow."""
 
-    parameters: tuple[ast.Parameter, ...]
-    result: ast.TypeSyntax | None
+    signature: ast.Signature | None
     version: str
 
 
@@ -139,7 +138,7 @@ def unescape(text: str, token: Token, offset: int) -> str:
             return match.group()[0]
         if what in _ESCAPES:
             return _ESCAPES[what]
-        number = int(what[1:].strip("{}"), 16) if len(what) > 1 else -1
+        number = int(what[1:], 16) if len(what) > 1 else -1
         if 0 <= number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF:
             return chr(number)
         column = token.column + offset + match.start()
@@ -183,12 +182,6 @@ class Builder:
 
     def second(self, parts: Parts) -> Made:
         return parts[1]
-
-    def nothing(self, _parts: Parts) -> None:
-        return None
-
-    def enclosed(self, parts: Parts) -> Parts:
-        return parts
 
     def no_items(self, _parts: Parts) -> None:
         return None
@@ -251,12 +244,8 @@ class Builder:
         return ast.UseFile(join(parts[0], names[-1]), _plain(path), path.span, tuple(names))
 
     def used_name(self, parts: Parts) -> ast.UsedName:
-        name: Token = parts[0]
-        if len(parts) == 1:
-            return ast.UsedName(name.span, name_of(name), None)
-        result = parts[5] if len(parts) > 4 else None
-        signature = ast.Signature(join(parts[1], parts[-1]), tuple(parts[2]), result)
-        return ast.UsedName(join(name, parts[-1]), name_of(name), signature)
+        signature = parts[1] if len(parts) > 1 else None
+        return ast.UsedName(join(parts[0], parts[-1]), name_of(parts[0]), signature)
 
     def parameter(self, parts: Parts) -> ast.Parameter:
         default = parts[4] if len(parts) > 3 else None
@@ -364,16 +353,23 @@ class Builder:
 
     # --- a workflow -------------------------------------------------------------------------
 
+    def parameters_only(self, parts: Parts) -> ast.Signature:
+        return ast.Signature(join(parts[0], parts[2]), tuple(parts[1]), None)
+
+    def parameters_and_result(self, parts: Parts) -> ast.Signature:
+        return ast.Signature(join(parts[0], parts[4]), tuple(parts[1]), parts[4])
+
+    def result_only(self, parts: Parts) -> ast.Signature:
+        return ast.Signature(join(parts[0], parts[1]), (), parts[1])
+
     def workflow_head(self, parts: Parts) -> Head:
-        word, name, before, parameters, result, after = parts
-        if before is not None and after is not None:
-            raise Misread("the version is given twice", after.span, "remove one of the two")
-        version = before if before is not None else after
-        given = parameters[1] if parameters is not None else ()
-        closing = parameters[2] if parameters is not None else None
-        last = after or result or closing or before or name
-        rest = WorkflowHead(tuple(given), result, "" if version is None else _plain(version))
-        return Head(word, name, join(word, last), rest)
+        word, name, rest = parts[0], parts[1], parts[2:]
+        versions = [part for part in rest if isinstance(part, Token)]
+        if len(versions) > 1:
+            raise Misread("the version is given twice", versions[1].span, "remove one of the two")
+        signature = next((part for part in rest if isinstance(part, ast.Signature)), None)
+        version = _plain(versions[0]) if versions else ""
+        return Head(word, name, join(word, parts[-1]), WorkflowHead(signature, version))
 
     def workflow(self, parts: Parts) -> ast.WorkflowDecl | ast.BadStatement:
         head: Head = parts[0]
@@ -382,9 +378,11 @@ class Builder:
         if head.bad:
             return _bad_block(head, span)
         rest: WorkflowHead = head.rest
+        parameters = rest.signature.parameters if rest.signature is not None else ()
+        result = rest.signature.result if rest.signature is not None else None
         return ast.WorkflowDecl(
-            span, name_of(head.name), head.name.span, rest.parameters, rest.result,
-            rest.version, doc, tuple(body),
+            span, name_of(head.name), head.name.span, parameters, result, rest.version, doc,
+            tuple(body),
         )  # fmt: skip
 
     def var(self, parts: Parts) -> ast.VarDecl:

@@ -85,6 +85,20 @@ _WORDING: Final = {
     "DOT": "`.`",
     "MINUS": "`-`",
     "QMARK": "`?`",
+    "PLUS": "`+`",
+    "STAR": "`*`",
+    "STARS": "`**`",
+    "SLASH": "`/`",
+    "SLASHES": "`//`",
+    "MODULO": "`%`",
+    "EQUALS": "`==`",
+    "DIFFERS": "`!=`",
+    "LESSTHAN": "`<`",
+    "ATMOST": "`<=`",
+    "MORETHAN": "`>`",
+    "ATLEAST": "`>=`",
+    "GROUP": "a group",
+    "CRITICAL": "a group",
     "TIMER": "`timer`",
     "MESSAGE": "`message NAME`",
     "SIGNAL": "`signal NAME`",
@@ -106,7 +120,11 @@ _DECLARING: Final = frozenset(
 )
 _BELONGS: Final = {
     "a workflow": ("task", "var", "place", "mutex", "flow", "return", "on"),
-    "a task": ("retry", "timeout", "breaker", "at", "uses", "for", "times", "without", "open", "complete", "cancels", "completes", "while", "holds", "sets", "compensate", "optional", "priority"),
+    "a task": (
+        "retry", "timeout", "breaker", "at", "uses", "for", "times", "without", "open",
+        "complete", "cancels", "completes", "while", "holds", "sets", "compensate", "optional",
+        "priority",
+    ),
     "a file, without indentation": (
         "from", "record", "enum", "connector", "policy", "workflow", "trigger", "invariant",
         "strategy",
@@ -229,7 +247,7 @@ def _expected(accepted: Iterable[str]) -> str:
         phrases.append("a value")
         left -= _VALUE_STARTS
     elif "GROUP" in left:
-        phrases.append("a task, a place or a group")
+        phrases.append("a task, place or group")
         left -= _NODE_STARTS
     elif "PLUS" in left:
         left -= _OPERATORS
@@ -312,11 +330,11 @@ def _end_hint(tokens: list[Token]) -> str:
 
 
 def _hint(tokens: list[Token], index: int, accepted: list[str]) -> str:
-    found, before = tokens[index], tokens[index - 1]
+    found = tokens[index]
     if found.type == "COLON" and index == len(tokens) - 1:
         return "remove the `:`; indentation alone makes a block"
     after = tokens[index + 1].text if index + 1 < len(tokens) else ""
-    if found.text == "=" and after == ">":
+    if (found.text, after) in (("=", ">"), ("-", "->"), ("-", ">"), ("-", "-")):
         return "an arrow is written `->`"
     if found.text == "=" and "PLUS" in accepted:
         return "compare with `==`"
@@ -328,8 +346,10 @@ def _hint(tokens: list[Token], index: int, accepted: list[str]) -> str:
         return f"give the unit too, such as `{found.text}s`"
     if found.type in ("TEXT_OPEN", "TEXT_PART") and "STRING" in accepted:
         return "this text cannot have holes; write `{{` for a brace"
-    if found.text == "." and before.text in ("all", "any"):
-        return ""
+    if found.text in ("message", "signal") and "MESSAGE" in accepted:
+        return f"a name follows it: `{found.text} NAME`"
+    if found.text == "?" and "NEWLINE" in accepted:
+        return "write `a if test else b`"
     if found.text.isidentifier():
         close = difflib.get_close_matches(found.text, _words(accepted), n=1, cutoff=0.6)
         if close:
@@ -344,7 +364,8 @@ def guess_line(tokens: list[Token], here: Situation) -> Guess:
     """What a line that cannot be read was meant to be."""
     word = tokens[0].text
     texts = [token.text for token in tokens]
-    if not here.takes(tokens[0]) and word.isidentifier():
+    known = any(word in belonging for belonging in _BELONGS.values())
+    if not known and not here.takes(tokens[0]) and word.isidentifier():
         words = _words(here.accepted())
         close = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.6)
         if close:

@@ -68,6 +68,10 @@ class Fault(Exception):
     """Why an expression cannot be evaluated, in words for its author."""
 
 
+class NotSet(Fault):
+    """A variable of the environment, or a secret, that is not there."""
+
+
 def explain(problem: Exception) -> str:
     """Why an evaluation failed, in words: types by their names in the language."""
     if isinstance(problem, Fault):
@@ -177,11 +181,11 @@ def secret_value(name: str) -> str:
         return value
     file = os.environ.get(f"{name}_FILE")
     if file is None:
-        fail(f"the secret {name} is not set: set the environment variable {name} or {name}_FILE")
+        raise NotSet(f"the secret {name} is not set: set the variable {name} or {name}_FILE")
     try:
         return Path(file).read_text(encoding="utf-8").rstrip("\n")
     except (OSError, UnicodeDecodeError):
-        fail(f"the file that {name}_FILE names cannot be read")
+        raise NotSet(f"the file that {name}_FILE names cannot be read") from None
 
 
 @lru_cache(maxsize=_PATTERNS_KEPT)
@@ -193,8 +197,7 @@ def compile_pattern(pattern: str) -> Callable[[object], bool]:
         fail(f"a pattern has at most {PATTERN_LENGTH_MAX} characters")
     try:
         SchemaValidator(core_schema.str_schema(pattern=pattern))
-        # The line break ends a comment that the pattern may end with.
-        whole_pattern = rf"\A(?:{pattern})\z"
+            whole_pattern = rf"\A(?:{pattern})\z"
         validator = SchemaValidator(core_schema.str_schema(pattern=whole_pattern))
     except SchemaError:
         fail(f"{pattern!r} is not a pattern (look-around and back-references are not known)")
@@ -252,7 +255,7 @@ class Work:
         self.build(len(value))
         return value
 
-    def joined(self, parts: tuple[str, ...]) -> str:
+    def joined(self, *parts: str) -> str:
         """The text of a template."""
         self.build(sum(map(len, parts)))
         return "".join(parts)
@@ -462,7 +465,7 @@ class Work:
         if value is not None:
             return value
         if default is None:
-            fail(f"the environment variable {text(name)} is not set")
+            raise NotSet(f"the environment variable {text(name)} is not set")
         return text(default)
 
     def secret_(self, name: object) -> str:

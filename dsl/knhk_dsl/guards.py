@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Final
 
@@ -13,17 +13,8 @@ from knhk_dsl.draft import spelling
 #: Groups that choose by guards.
 GUARDED_WORDS: Final = frozenset({"one", "any"})
 
-_NEGATED: Final = {
-    "==": "!=",
-    "!=": "==",
-    "<": ">=",
-    ">=": "<",
-    ">": "<=",
-    "<=": ">",
-    "in": "not in",
-    "not in": "in",
-}
-_MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_NEGATED: Final = {"!=": "==", "not in": "in"}
+_MIRRORED: Final = {">": "<", ">=": "<="}
 
 #: An expression without its places: equal for expressions that are written alike.
 Shape = tuple[object, ...]
@@ -109,33 +100,38 @@ def _missing(group: ast.Group) -> Iterator[Diagnostic]:
 
 def _signed(guard: ast.Expr) -> tuple[Shape, bool]:
     """The guard as a canonical shape and whether that has to be true or false."""
-    if isinstance(guard, ast.Unary) and guard.operator == "not":
-        shape, holds = _signed(guard.operand)
-        return shape, not holds
-    if not (isinstance(guard, ast.Comparison) and len(guard.operators) == 1):
-        return _shape(guard), True
-    operator, left, right = guard.operators[0], _shape(guard.left), _shape(guard.operands[0])
     holds = True
+    while isinstance(guard, ast.Unary) and guard.operator == "not":
+        guard, holds = guard.operand, not holds
+    if not (isinstance(guard, ast.Comparison) and len(guard.operators) == 1):
+        return _shape(guard), holds
+    operator, left, right = guard.operators[0], _shape(guard.left), _shape(guard.operands[0])
     if operator in (">", ">="):
         operator, left, right = _MIRRORED[operator], right, left
-    if operator in ("!=", "not in", "<="):
-        # `a <= b` is taken as `not b < a`: after the mirror only one form is left
-        operator, holds = _NEGATED[operator], False
-        if operator == ">":
-            operator, left, right = "<", right, left
+    if operator == "<=":
+        # `a <= b` is `not b < a`, so that `<` is the only order left
+        operator, left, right, holds = "<", right, left, not holds
+    if operator in _NEGATED:
+        operator, holds = _NEGATED[operator], not holds
     if operator == "==" and repr(left) > repr(right):
         left, right = right, left
     return (operator, left, right), holds
 
 
-def _shape(value: object) -> Shape:
-    """A syntax tree without spans, as nested tuples."""
-    if isinstance(value, ast.SyntaxNode):
-        parts: Iterable[object] = (
-            getattr(value, f.name) for f in fields(value) if not f.name.endswith("span")
-        )
-        return (type(value).__name__, *(_shape(part) for part in parts))
-    if isinstance(value, tuple):
-        return ("", *(_shape(part) for part in value))
-    # 1, 1.0 and True are equal in Python and not in the language
-    return (type(value).__name__, value)
+def _shape(expr: ast.Expr) -> Shape:
+    """An expression without its places, flat and in order: long ones nest deeply."""
+    flat: list[object] = []
+    stack: list[object] = [expr]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, ast.SyntaxNode):
+            flat.append(type(value).__name__)
+            names = [f.name for f in fields(value) if not f.name.endswith("span")]
+            stack.extend(getattr(value, name) for name in reversed(names))
+        elif isinstance(value, tuple):
+            flat.append(len(value))
+            stack.extend(reversed(value))
+        else:
+            # 1, 1.0 and True are equal in Python and not in the language
+            flat.append((type(value).__name__, value))
+    return tuple(flat)

@@ -378,6 +378,9 @@ class Typer:
             return BOOL
         left = self.value(expr.left, scope, expected)
         right_type = self.value(expr.right, scope, expected if operator != "**" else UNKNOWN)
+        if DURATION in (left, right_type) and DECIMAL in (left, right_type):
+            # A decimal is wanted of a quotient of durations; its literals are not decimals.
+            left, right_type = self.value(expr.left, scope), self.value(expr.right, scope)
         left, right_type = self._settle(expr.left, left, expr.right, right_type)
         type_ = binary_type(operator, left, right_type)
         if type_ is None:

@@ -107,8 +107,10 @@ def _read(lines: list[Line], problems: list[Diagnostic]) -> tuple[str, tuple[ast
     except TooMany:
         return "", ()
     finally:
-        problems += reader.diagnostics
-        problems += builder.diagnostics
+        # What is wrong with the characters of a line is enough to say about it.
+        told = {problem.span.line for problem in problems}
+        found = (*reader.diagnostics, *builder.diagnostics)
+        problems += [problem for problem in found if problem.span.line not in told]
 
 
 def _in_order(problems: list[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -144,15 +146,15 @@ def _text(data: bytes | str, file: str, problems: list[Diagnostic]) -> str:
             if b"\0" in data:
                 return ""
             text = data.decode("utf-8", "replace").replace("\ufffd", "_")
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     problems += _forbidden(text, file)
     return _FORBIDDEN.sub(" ", text)
 
 
 def _undecodable(data: bytes, offset: int, file: str) -> Diagnostic:
-    line_start = data.rfind(b"\n", 0, offset) + 1
-    line = data.count(b"\n", 0, offset) + 1
-    column = len(data[line_start:offset].decode("utf-8").removeprefix("\ufeff")) + 1
+    before = data[:offset].decode("utf-8").removeprefix("\ufeff")
+    lines = before.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    line, column = len(lines), len(lines[-1]) + 1
     return Diagnostic(
         codes.NOT_UTF8,
         f"the file is not UTF-8: the byte 0x{data[offset]:02X} cannot stand here",

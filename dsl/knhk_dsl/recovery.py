@@ -31,8 +31,6 @@ _LEVEL_OPEN: Final = frozenset({"LPAR", "LSQB", "LBRACE", "HOLE_OPEN"})
 _LEVEL_CLOSE: Final = frozenset({"RPAR", "RSQB", "RBRACE", "HOLE_CLOSE"})
 _LEVEL_MORE: Final = frozenset(
     [
-        "LPAR",
-        "LSQB",
         "DOT",
         "PLUS",
         "MINUS",
@@ -74,6 +72,7 @@ class Reader:
         self._states: Mapping[Any, Mapping[str, Any]] = tables.states
         self._soft = soft
         self._levels: list[Level] = [Level(0, False)]
+        self._replaced = False
         self.diagnostics: list[Diagnostic] = []
 
     def read(self, lines: list[Line]) -> tuple[str, tuple[ast.Declaration, ...]]:
@@ -135,7 +134,9 @@ class Reader:
             self._levels.pop()
             self._feed("DEDENT", first)
             here = beyond
-        if not here.takes(first) and here.accepts("INDENT") and here.after("INDENT").takes(first):
+        if self._replaced or here.takes(first) or not here.accepts("INDENT"):
+            return
+        if here.after("INDENT").takes(first):
             self._misplaced(line, "this line must be indented below the line it belongs to")
             self._levels.append(Level(line.indent, True, True))
             self._feed("INDENT", first)
@@ -156,6 +157,7 @@ class Reader:
 
     def _line(self, line: Line) -> bool:
         """Read one line; False if the lines indented below it are to be left out."""
+        self._replaced = False
         if line.problems:
             for problem in line.problems:
                 self.report(problem)
@@ -196,6 +198,7 @@ class Reader:
 
     def _replace(self, line: Line) -> bool:
         """Read a token in the place of a bad line; False if the lines below it are lost too."""
+        self._replaced = True
         here = self._here()
         guess = guess_line(line.tokens, here)
         first, last = line.tokens[0], line.tokens[-1]
@@ -232,10 +235,11 @@ def _nested_too_deep(tokens: list[Token]) -> Token | None:
             depths[-1] += 1
         elif kind in _LEVEL_RESET:
             depths[-1] = depths[-2] + 1 if len(depths) > 1 else 0
-        if kind in _LEVEL_OPEN:
+        elif kind in _LEVEL_OPEN:
             depths.append(depths[-1] + 1)
         elif kind in _LEVEL_CLOSE and len(depths) > 1:
             depths.pop()
+            depths[-1] += 1
         if depths[-1] > NESTING_MAX:
             return token
     return None

@@ -81,7 +81,7 @@ def _paint(text: str, tint: str, colour: bool) -> str:
 
 def _lines(file: str, files: Mapping[str, str], cache: dict[str, list[str]]) -> list[str]:
     if file not in cache:
-        text = files.get(file, "").removeprefix("\ufeff").replace("\r\n", "\n")
+        text = files.get(file, "").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         cache[file] = text.split("\n")
     return cache[file]
 

@@ -295,6 +295,8 @@ def _function_signature(
     placed = [*arguments.posonlyargs, *arguments.args]
     first_default = len(placed) - len(arguments.defaults)
     for index, argument in enumerate(placed):
+        if _takes_call(argument):
+            continue
         parameters.append(
             CallParameter(
                 argument.arg,
@@ -304,6 +306,8 @@ def _function_signature(
             )
         )
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if _takes_call(argument) or argument.annotation is None and argument.arg == "call":
+            continue
         type_ = reader.type_of(argument.annotation)
         parameters.append(CallParameter(argument.arg, type_, default is None, keyword_only=True))
     return CallSignature(
@@ -312,3 +316,11 @@ def _function_signature(
         reader.type_of(arguments.vararg.annotation) if arguments.vararg else None,
         reader.type_of(arguments.kwarg.annotation) if arguments.kwarg else None,
     )
+
+
+def _takes_call(argument: ast.arg) -> bool:
+    """Whether the engine gives this argument itself: the :class:`knhk.call.Call`."""
+    annotation = argument.annotation
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return annotation.value.rpartition(".")[2] == "Call"
+    return annotation is not None and _last_name(annotation) == "Call"

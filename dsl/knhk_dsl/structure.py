@@ -58,13 +58,15 @@ def check_ways_out(draft: Draft) -> Iterator[Diagnostic]:
 def check_rounds(draft: Draft) -> Iterator[Diagnostic]:
     """Report rounds without a task: the case would turn in them for ever."""
     successors = _successors(draft)
-    work = [[node.index for node in draft.nodes if not _works(node)]]
-    while work:
-        for members in components(work.pop(), successors):
+    left = [node.index for node in draft.nodes if not _works(node)]
+    while left:
+        looked_at, left = left, []
+        for members in components(looked_at, successors):
             way = shortest_round(members[0], members, successors)
             waits = _waiting_joins(draft, members) if way else set()
             if waits:
-                work.append([member for member in members if member not in waits])
+                # without them, rounds inside may be left: look again
+                left.extend(member for member in members if member not in waits)
             elif way:
                 yield _endless(draft, way)
 

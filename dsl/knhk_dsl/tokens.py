@@ -35,21 +35,22 @@ RESERVED: Final = frozenset(
 
 _CLOSER: Final = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 _CLOSERS: Final = frozenset(_CLOSER.values())
-_BLANK_LINES: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*+")
+_BLANK_LINES: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*+(?:[ \t]*(?:#[^\n]*)?\Z)?+")
 _INDENTATION: Final = re.compile(r"[ \t]*")
-_AHEAD: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*+([ \t]*)([)\]}]?)")
+_AHEAD: Final = re.compile(r"([ \t]*)([)\]}]?)")
 _DOCSTRING_REST: Final = re.compile(r'(?:[^"\\]|\\.|"(?!""))*+"""', re.DOTALL)
 _TEXT_PART: Final = re.compile(r'(?:[^"\\\n{}]|\\[^\n]|\{\{|\}\})++')
 _TAB_COLUMNS: Final = 4
+# How many open brackets a closing one is compared with: as many as may be open.
+_LOOK_BACK_MAX: Final = NESTING_MAX + 1
 # Inside brackets no line can begin like this, so a bracket is never closed before it. Words that
 # may also join two values do not count as what follows.
 _STATEMENT: Final = re.compile(
-    r"(?:[ \t]*(?:#[^\n]*)?\n)*+[ \t]*(?:"
+    r"[ \t]*(?:"
     r"(?:task|var|place|mutex|return|workflow|record|enum|connector|policy|trigger|invariant"
-    r"|strategy|from|retry|timeout"
-    r"|breaker|uses|holds|sets|complete|cancels|completes|compensate|priority)"
-    r"[ \t]+(?!(?:if|in|and|or|not|for|else|when|otherwise|on|until|while|cancelling|of|starts|then)"
-    r"\b)\w"
+    r"|strategy|from|retry|timeout|breaker|uses|holds|sets|complete|cancels|completes|compensate"
+    r"|priority)[ \t]+"
+    r"(?!(?:if|in|and|or|not|for|else|when|otherwise|on|until|while|cancelling|of|starts|then)\b)\w"
     r'|from[ \t]+"|return[ \t]+["\[{(-]|flow[ \t]*(?:#[^\n]*)?\n[ \t]*\w+[ \t]*->|""")'
 )
 
@@ -137,7 +138,11 @@ class Scanner:
         self._line = 1
         self._line_start = 0
         self._tabs: list[Span] = []
+        # False once a docstring had no end: then no later one can have an end either.
+        self._docstrings_end = True
         self._brackets: list[tuple[str, int, Token]] = []
+        # The depths at which texts are open among the brackets.
+        self._texts: list[int] = []
         self.found_unclosed: set[int] = set()
         self.lines: list[Line] = []
 
@@ -183,8 +188,6 @@ class Scanner:
         assert match is not None
         blank = match.group()
         self._position = match.end()
-        if self._position >= len(self._text):
-            return 0
         if "\t" not in blank:
             return len(blank)
         column = blank.index("\t") + 1
@@ -218,35 +221,36 @@ class Scanner:
             if kind == "RBRACE" and token.type == "HOLE_CLOSE":
                 self._text_mode(line)
             elif kind == "TEXT_OPEN":
+                self._texts.append(len(self._brackets))
                 self._brackets.append(("TEXT_CLOSE", start, token))
                 self._text_mode(line)
 
     def _goes_on(self, line: Line, end: int) -> bool:
         """Whether the logical line goes on behind this newline: a bracket is still open."""
-        at_end = end >= len(self._text)
+        if self._texts:
+            self._leave_text(line)
+        if self._text[end - 1 : end] == "\n":
+            self._line += 1
+            self._line_start = end
+        self._move_over_blank_lines()
+        at_end = self._position >= len(self._text)
         while self._brackets:
-            closer, offset, opener = self._brackets[-1]
-            if closer in ("HOLE_CLOSE", "TEXT_CLOSE"):
-                self._leave_text(line)
-                continue
-            if at_end or self._ends_here(line, end, offset):
+            _, offset, opener = self._brackets[-1]
+            if at_end or self._ends_here(line, offset):
                 self.found_unclosed.add(offset)
                 self._brackets.pop()
                 self._never_closed(line, opener)
                 continue
             break
-        if self._text[end - 1 : end] == "\n":
-            self._line += 1
-            self._line_start = end
         return bool(self._brackets)
 
-    def _ends_here(self, line: Line, end: int, offset: int) -> bool:
+    def _ends_here(self, line: Line, offset: int) -> bool:
         """Whether an open bracket, at ``offset``, is not closed in the lines that follow."""
-        if _STATEMENT.match(self._text, end):
+        if _STATEMENT.match(self._text, self._position):
             return True
         if offset not in self._unclosed:
             return False
-        ahead = _AHEAD.match(self._text, end)
+        ahead = _AHEAD.match(self._text, self._position)
         assert ahead is not None
         return len(ahead.group(1).expandtabs(_TAB_COLUMNS)) <= line.indent and not ahead.group(2)
 
@@ -255,9 +259,7 @@ class Scanner:
     def _bracket(self, line: Line, token: Token, offset: int) -> None:
         closer = _CLOSER.get(token.type)
         if closer is not None:
-            self._brackets.append((closer, offset, token))
-            if len(self._brackets) == NESTING_MAX + 1:
-                line.problems.append(too_deep(token.span))
+            self._open(line, closer, offset, token)
             return
         depth = self._matching(token.type)
         if depth < 0:
@@ -269,9 +271,15 @@ class Scanner:
             token.type = "HOLE_CLOSE"
         del self._brackets[depth:]
 
+    def _open(self, line: Line, closer: str, offset: int, token: Token) -> None:
+        self._brackets.append((closer, offset, token))
+        if len(self._brackets) == NESTING_MAX + 1:
+            line.problems.append(too_deep(token.span))
+
     def _matching(self, closer: str) -> int:
         """The depth of the bracket that this one closes, or -1."""
-        for depth in range(len(self._brackets) - 1, -1, -1):
+        top = len(self._brackets) - 1
+        for depth in range(top, max(-1, top - _LOOK_BACK_MAX), -1):
             kind = self._brackets[depth][0]
             if kind == closer:
                 return depth
@@ -296,17 +304,17 @@ class Scanner:
                 self._add(line, "TEXT_PART", part.end())
             sign = text[self._position : self._position + 1]
             if sign == '"':
+                self._texts.pop()
                 self._brackets.pop()
                 self._add(line, "TEXT_CLOSE", self._position + 1)
                 return
             if sign == "{":
                 offset = self._position
                 token = self._add(line, "HOLE_OPEN", offset + 1)
-                self._brackets.append(("HOLE_CLOSE", offset, token))
-                if len(self._brackets) == NESTING_MAX + 1:
-                    line.problems.append(too_deep(token.span))
+                self._open(line, "HOLE_CLOSE", offset, token)
                 return
             if sign != "}":
+                self._position += sign == "\\"
                 self._leave_text(line)
                 return
             token = self._add(line, "TEXT_PART", self._position + 1)
@@ -331,12 +339,10 @@ class Scanner:
 
     def _leave_text(self, line: Line) -> None:
         """Give up the text that is being read, and all that is open in it."""
-        while True:
-            closer, _, opener = self._brackets.pop()
-            if closer == "TEXT_CLOSE" and all(kind != closer for kind, _, _ in self._brackets):
-                break
-        if self._text[self._position : self._position + 1] == "\\":
-            self._position += 1
+        depth = self._texts[0]
+        self._texts.clear()
+        opener = self._brackets[depth][2]
+        del self._brackets[depth:]
         if not line.problems:
             self._problem(
                 line,
@@ -362,8 +368,11 @@ class Scanner:
             self._character(line, token)
 
     def _docstring(self, line: Line, token: Token, start: int) -> None:
-        rest = _DOCSTRING_REST.match(self._text, self._position)
+        rest = None
+        if self._docstrings_end:
+            rest = _DOCSTRING_REST.match(self._text, self._position)
         if rest is None:
+            self._docstrings_end = False
             self._problem(
                 line, codes.OPEN_TEXT, "this text is never closed", token, 'close it with `"""`'
             )

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     help="For people, with the source line and the place underlined, or for programs.",
 )
 def check(paths: tuple[str, ...], form: str) -> int:
-    """Check .knhk files, and those in directories, and report every problem.
+    """Check .knhk files and report every problem.
+
+    A directory stands for the .knhk files in it.
 
     Exits with 0 if there is no error (warnings are none), else with 2.
     """

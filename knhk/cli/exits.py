@@ -1,4 +1,4 @@
-"""What the command's exit codes mean, and how errors become one of them and a sentence.
+"""What the exit codes of the command mean.
 
 =====  ==================================================================
 code   meaning
@@ -15,23 +15,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import click
-
 DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 WAITING: Final = 3
 STOPPED: Final = 130
-
-
-def report(error: Exception) -> int:
-    """Tell an error of KNHK on stderr, in the words it carries, and give the exit code."""
-    from knhk.errors import CheckError, DeployError, UsageError
-
-    if isinstance(error, CheckError):
-        from knhk.cli.check import tell
-
-        tell(error.diagnostics)
-        return USAGE
-    click.echo(f"knhk: {error}", err=True)
-    return USAGE if isinstance(error, UsageError | DeployError) else FAILED

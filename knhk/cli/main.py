@@ -8,9 +8,9 @@ import sys
 import click
 
 from knhk.cli import exits
-from knhk.cli.cases import cancel, complete, list_, show
-from knhk.cli.check import check
-from knhk.cli.run import resume, run
+from knhk.cli.cases import list_, show
+from knhk.cli.check import check, tell
+from knhk.cli.run import complete, resume, run
 from knhk.cli.version import version
 
 
@@ -22,7 +22,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (check, run, resume, list_, show, complete, cancel, version):
+for command in (check, run, resume, complete, list_, show, version):
     cli.add_command(command)
 
 
@@ -54,10 +54,14 @@ def execute(arguments: list[str]) -> int:
 
 
 def _tell(error: Exception) -> int:
-    from knhk.errors import KnhkError
+    from knhk.errors import CheckError, DeployError, KnhkError, UsageError
 
+    if isinstance(error, CheckError):
+        tell(error.diagnostics)
+        return exits.USAGE
     if isinstance(error, KnhkError):
-        return exits.report(error)
+        click.echo(f"knhk: {error}", err=True)
+        return exits.USAGE if isinstance(error, UsageError | DeployError) else exits.FAILED
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"knhk: {where}{error.strerror or error}", err=True)

@@ -39,6 +39,8 @@ NAMES: Final = {
 }
 #: The states that an item leaves again.
 PASSING: Final = frozenset({"waiting", "running"})
+#: Events after which a case is running.
+BEGINNINGS: Final = frozenset({"created", "resumed"})
 COLOURS: Final = {"failed": "red", "stuck": "red", "cancelled": "yellow", "completed": "green"}
 
 
@@ -104,7 +106,8 @@ class Board:
                 self._count(event)
             else:
                 self._cases.pop(event.case, None)
-                self._cases[event.case] = event.what.removeprefix("case ")
+                what = event.what.removeprefix("case ")
+                self._cases[event.case] = "running" if what in BEGINNINGS else what
                 _forget(self._cases)
 
     def _count(self, event: Event) -> None:

@@ -6,22 +6,20 @@ import signal
 from collections.abc import Awaitable, Callable
 
 import anyio
-import click
 
 from knhk.cli import exits
 
 
-def supervise(work: Callable[[], Awaitable[int]], go_on: str) -> int:
+def supervise(work: Callable[[], Awaitable[int]]) -> int:
     """Run ``work`` in an event loop and give its exit code.
 
     At SIGINT or SIGTERM the work is cancelled, which closes the engine in order: what has
-    been acknowledged is in the journal. Then ``go_on`` tells how to continue. What ``work``
-    raises comes out alone, not in a group.
+    been acknowledged is in the journal. What ``work`` raises comes out alone, not in a group.
     """
-    return anyio.run(_run, work, go_on)
+    return anyio.run(_run, work)
 
 
-async def _run(work: Callable[[], Awaitable[int]], go_on: str) -> int:
+async def _run(work: Callable[[], Awaitable[int]]) -> int:
     outcome = exits.STOPPED
     try:
         async with anyio.create_task_group() as group:
@@ -30,8 +28,6 @@ async def _run(work: Callable[[], Awaitable[int]], go_on: str) -> int:
             group.cancel_scope.cancel()
     except ExceptionGroup as errors:
         raise _alone(errors) from None
-    if outcome == exits.STOPPED:
-        click.echo(f"knhk: stopped; {go_on}", err=True)
     return outcome
 
 

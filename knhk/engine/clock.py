@@ -36,7 +36,7 @@ class SystemClock:
         return time.time_ns() // 1000
 
     async def sleep_until(self, at_us: int) -> None:
-        while (left_us := at_us - self.now_us()) > 0:
+        while (left_us := at_us - self.now_us()) > 0:  # noqa: ASYNC110  it is time that is awaited
             await anyio.sleep(min(left_us / US_PER_S, SLEEP_MAX_S))
 
     def busy(self, change: int) -> None:

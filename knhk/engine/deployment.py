@@ -17,7 +17,7 @@ from knhk.journal import Bundle
 from knhk.module import Module
 
 if TYPE_CHECKING:
-    from knhk_dsl import Environment
+    from knhk_dsl.environment import Environment
 
 __all__ = ["Deployment", "bundle_of"]
 
@@ -26,14 +26,18 @@ __all__ = ["Deployment", "bundle_of"]
 class Deployment:
     """The workflows of one bundle, made ready one by one as they are asked for."""
 
-    def __init__(self, module: Module, root: Path | None, entry: str, callees: Callees) -> None:
+    def __init__(
+        self, module: Module, root: Path | None, entry: str, callees: Callees | None
+    ) -> None:
         self.module: Final = module
         self._callees = callees
         self._places = _places(root, entry)
         self._versions: dict[str, Version] = {}
 
     @classmethod
-    def of_bundle(cls, bundle: Bundle, environment: Environment, callees: Callees) -> Deployment:
+    def of_bundle(
+        cls, bundle: Bundle, environment: Environment, callees: Callees | None
+    ) -> Deployment:
         """Compile the sources that a journal has kept."""
         from knhk_dsl import Sources, compile_sources
 
@@ -43,6 +47,7 @@ class Deployment:
 
     def version(self, workflow: str) -> Version:
         """A workflow with its callees; raises :class:`DeployError` for what is missing."""
+        assert self._callees is not None, "an engine that only reads runs nothing"
         version = self._versions.get(workflow)
         if version is None:
             if workflow not in self.module:

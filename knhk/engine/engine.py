@@ -2,7 +2,8 @@
 
 ``Engine.open`` is an async context manager; within its block cases run, and leaving the block
 stops them cleanly: what was acknowledged is in the journal, and goes on when the store is
-opened again. No task and no thread that is still wanted outlives the block. It runs on asyncio and on trio.
+opened again. No task outlives the block, nor any thread that is still wanted. It runs on
+asyncio and on trio.
 
 **Write, then act**: every fact is in the journal before anything follows from it. State changes
 happen exactly once; work is done at least once, with an idempotency key for each attempt
@@ -14,7 +15,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, final
 import anyio
 import anyio.to_thread
 
+from knhk.connect import ConnectorPool
 from knhk.engine.callees import Callees
 from knhk.engine.clock import Clock, SystemClock
 from knhk.engine.deployment import Deployment, bundle_of
@@ -75,7 +77,7 @@ from knhk.model import (
 from knhk.module import Module, load
 
 if TYPE_CHECKING:
-    from knhk_dsl import Environment
+    from knhk_dsl.environment import Environment
 
 __all__ = ["Engine"]
 
@@ -95,7 +97,7 @@ class Engine:
         clock: Clock,
         environment: Callable[[], Environment],
         runtime: Runtime | None,
-        callees: Callees,
+        callees: Callees | None,
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -138,23 +140,31 @@ class Engine:
         installed = _installed_environment if environment is None else lambda: environment
         try:
             if reading:
-                yield cls(journal, clock, installed, None, Callees(None))
+                yield cls(journal, clock, installed, None, None)
                 return
             runtime = Runtime(journal, clock, threads_max, observer)
-            engine = cls(journal, clock, installed, runtime, Callees(runtime.threads))
-            async with engine._running_cases(runtime, resume):
+            connectors = ConnectorPool()
+            callees = Callees(runtime.threads, connectors)
+            engine = cls(journal, clock, installed, runtime, callees)
+            async with engine._running_cases(runtime, connectors, resume):
                 yield engine
         finally:
             with anyio.CancelScope(shield=True):
                 await _in_thread(journal, journal.close)
 
     @asynccontextmanager
-    async def _running_cases(self, runtime: Runtime, resume: bool) -> AsyncIterator[None]:
+    async def _running_cases(
+        self, runtime: Runtime, connectors: ConnectorPool, resume: bool
+    ) -> AsyncIterator[None]:
         """The task groups of the engine. What the block raises comes out as it was raised."""
         raised: BaseException | None = None
         try:
-            async with anyio.create_task_group() as keepers, anyio.create_task_group() as workers:
-                await runtime.run(workers, keepers)
+            async with (
+                aclosing(connectors),
+                anyio.create_task_group() as keepers,
+                anyio.create_task_group() as workers,
+            ):
+                runtime.run(workers, keepers)
                 try:
                     if resume:
                         await self.resume()
@@ -163,14 +173,12 @@ class Engine:
                     raise
                 except GeneratorExit:
                     raise
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001  raised again below
                     raised = error
                 finally:
                     self._running = None
                     runtime.stop()
                     workers.cancel_scope.cancel()
-                    with anyio.CancelScope(shield=True):
-                        await self._callees.close()
         except BaseExceptionGroup as group:
             raise _only(group) from None
         if raised is not None:
@@ -189,7 +197,7 @@ class Engine:
         if isinstance(source, Module):
             module = source
         else:
-            module = await anyio.to_thread.run_sync(load, source, self._environment())
+            module = await self._loaded(source)
         bundle = bundle_of(module, self._clock.now_us())
         deployment = Deployment(
             module, module.compilation.root, module.compilation.entry, self._callees
@@ -201,6 +209,14 @@ class Engine:
         for name in module:
             self._newest[name] = module.digest
         return module
+
+    async def _loaded(self, source: str | Path) -> Module:
+        try:
+            return await anyio.to_thread.run_sync(load, source, self._environment())
+        except OSError as error:
+            raise UsageError(
+                f"the workflow file {source} cannot be read: {error.strerror}; give another path"
+            ) from error
 
     async def _version(self, workflow: str, digest: str) -> Version:
         """A workflow of a version: what is deployed, else what the journal has kept."""
@@ -277,20 +293,20 @@ class Engine:
             # It was never begun: there is nothing to be picked up again.
             runtime.stranded.pop(case_id, None)
             raise
-        return CaseHandle(self, live.standing)
+        return CaseHandle(live.standing, self._outcome)
 
     async def case(self, case_id: str) -> CaseHandle:
         """The handle of a case; raises :class:`~knhk.errors.UnknownName`."""
         row = await self._row(case_id)
         if self._running is None:
-            return CaseHandle(self, CaseStanding(row))
+            return CaseHandle(CaseStanding(row), self._outcome)
         standing = self._running.standing(row)
         problem = self._running.stranded.get(case_id)
         if problem is not None:
             standing.strand(problem)
         elif case_id not in self._running.live and standing.status is not row.status:
             standing.move(row.status, row.outcome)
-        return CaseHandle(self, standing)
+        return CaseHandle(standing, self._outcome)
 
     async def cases(
         self,
@@ -342,7 +358,7 @@ class Engine:
                 except KnhkError as error:
                     runtime.strand(row, error)
                     continue
-                handles.append(CaseHandle(self, live.standing))
+                handles.append(CaseHandle(live.standing, self._outcome))
         return tuple(handles)
 
     @property
@@ -494,7 +510,7 @@ class Engine:
         live.wake_up(rows)
         return live
 
-    async def outcome(self, standing: CaseStanding) -> object:
+    async def _outcome(self, standing: CaseStanding) -> object:
         """The result of a case that stands where it will not move from by itself."""
         if standing.problem is not None:
             raise standing.problem
@@ -506,7 +522,7 @@ class Engine:
                 version = await self._version(standing.row.workflow, standing.row.digest)
                 return version.facts.decode_result(standing.outcome)
             told = decode_json(standing.outcome)
-            assert isinstance(told, dict)  # noqa: S101  it is what this engine writes
+            assert isinstance(told, dict)
         except (ValueError, LookupError, MisfitError) as error:
             raise StoreDamaged(
                 f"the store is damaged: the outcome of case {case!r} cannot be read: {error};"

@@ -130,5 +130,5 @@ class Facts:
 
 def _object(data: object) -> dict[str, object]:
     if not isinstance(data, dict):
-        raise ValueError("there is no JSON object")
+        raise ValueError("there is no JSON object")  # noqa: TRY004  of the data, not of a caller
     return data

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from collections.abc import Awaitable, Callable
+from typing import final
 
 from knhk.engine.standing import CaseStanding
 from knhk.model import CaseStatus
-
-if TYPE_CHECKING:
-    from knhk.engine.engine import Engine
 
 __all__ = ["CaseHandle"]
 
@@ -17,11 +15,13 @@ __all__ = ["CaseHandle"]
 class CaseHandle:
     """One case of an engine; it costs nothing to keep, and the case runs without it."""
 
-    __slots__ = ("_engine", "_standing")
+    __slots__ = ("_outcome", "_standing")
 
-    def __init__(self, engine: Engine, standing: CaseStanding) -> None:
-        self._engine = engine
+    def __init__(
+        self, standing: CaseStanding, outcome: Callable[[CaseStanding], Awaitable[object]]
+    ) -> None:
         self._standing = standing
+        self._outcome = outcome
 
     @property
     def id(self) -> str:
@@ -46,7 +46,7 @@ class CaseHandle:
         a :class:`~knhk.errors.StoreFull`.
         """
         await self._standing.wait()
-        return await self._engine.outcome(self._standing)
+        return await self._outcome(self._standing)
 
     def __repr__(self) -> str:
         return f"<CaseHandle {self.id} of {self.workflow}: {self.status}>"

@@ -19,22 +19,19 @@ from functools import partial
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
-from typing import Final, final
+from typing import Final, cast, final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from knhk.call import Call
 from knhk.engine.plain import detached, unwrapped
-from knhk.errors import DeployError, Misfit, MisfitError
+from knhk.errors import ArgumentError, DeployError, Misfit
+from knhk.signature import takes_call
 
-__all__ = ["ArgumentError", "Handler", "find_callable"]
+__all__ = ["Handler", "find_callable"]
 
 #: How deep annotations are searched for a type that needs making.
 _ANNOTATION_DEPTH_MAX: Final = 8
-
-
-class ArgumentError(MisfitError):
-    """Arguments that do not fit the annotations of the callable they are for."""
 
 
 @final
@@ -67,7 +64,7 @@ class Handler:
             elif parameter.kind == parameter.VAR_POSITIONAL:
                 self._rest = parameter.name
             if hint is not None and _needs_making(hint):
-                self._adapters[parameter.name] = TypeAdapter(hint)
+                self._adapters[parameter.name] = TypeAdapter(cast("type[object]", hint))
 
     def bind(
         self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
@@ -137,10 +134,10 @@ def _make_importable(top: str, places: list[Path]) -> None:
     Where a module of the same name from another project is loaded, it is loaded anew from
     here; callables of the other one that are in use stay what they are.
     """
-    for place in reversed([str(place) for place in places]):
-        if place in sys.path:
-            sys.path.remove(place)
-        sys.path.insert(0, place)
+    for name in reversed([str(place) for place in places]):
+        if name in sys.path:
+            sys.path.remove(name)
+        sys.path.insert(0, name)
     invalidate_caches()
     loaded = sys.modules.get(top)
     if loaded is None or top in sys.stdlib_module_names:
@@ -149,7 +146,7 @@ def _make_importable(top: str, places: list[Path]) -> None:
         for here in (place / f"{top}.py", place / top / "__init__.py"):
             if here.is_file():
                 if not _is_from(loaded, here):
-                    for name in [n for n in sys.modules if n.partition(".")[0] == top]:
+                    for name in [name for name in sys.modules if name.partition(".")[0] == top]:
                         del sys.modules[name]
                 return
 
@@ -172,16 +169,17 @@ def _hints(function: Callable[..., object]) -> dict[str, object]:
     while isinstance(function, partial):
         function = function.func
     if not inspect.isroutine(function):
-        call = function.__init__ if isinstance(function, type) else type(function).__call__
-        function = typing.cast("Callable[..., object]", call)
+        method = "__init__" if isinstance(function, type) else "__call__"
+        kind = function if isinstance(function, type) else type(function)
+        function = cast("Callable[..., object]", getattr(kind, method))
     try:
         return typing.get_type_hints(function)
-    except Exception:  # evaluating annotations runs other people's code
+    except Exception:  # noqa: BLE001  evaluating annotations runs other people's code
         return {}
 
 
 def _takes_call(parameter: inspect.Parameter, hint: object) -> bool:
-    if hint is Call:
+    if takes_call(hint):
         return True
     return hint is None and parameter.name == "call" and parameter.kind == parameter.KEYWORD_ONLY
 

@@ -21,16 +21,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, Protocol, final
 
+from knhk.call import Call
+from knhk.engine.clock import Clock
 from knhk.engine.events import TOLD, Event
 from knhk.engine.facts import encode_json
-from knhk.engine.performer import Manner
+from knhk.engine.performer import Manner, Outside
 from knhk.engine.standing import CaseStanding
+from knhk.engine.timers import Timers
 from knhk.engine.version import Version
 from knhk.engine.work import Start, Work
 from knhk.errors import JournalError, KnhkError, MisfitError, ReplayError, StoreDamaged
-from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Standing, Stream
+from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Standing, Stream, Writer
 from knhk.kernel import Case
 from knhk.model import (
     CLOCK,
@@ -49,16 +52,41 @@ from knhk.model import (
     ItemState,
 )
 
-if TYPE_CHECKING:
-    from knhk.engine.runtime import Runtime
-
-__all__ = ["LiveCase", "Refused", "replay"]
+__all__ = ["Host", "LiveCase", "Refused", "replay"]
 
 _log = logging.getLogger(__name__)
 
 
-class Refused(Exception):  # noqa: N818  not an error of the engine's: the caller says which it is
+class Refused(Exception):
     """The case did not take the fact, and has not changed."""
+
+
+class Host(Protocol):
+    """What a case in memory needs of the engine that runs it."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def timers(self) -> Timers: ...
+    @property
+    def writer(self) -> Writer: ...
+    @property
+    def observed(self) -> bool: ...
+
+    def standing(self, row: CaseRow) -> CaseStanding:
+        """Where the case stands, shared by all who ask."""
+
+    def tell(self, case: LiveCase, events: list[Event], moved: Standing | None) -> None:
+        """Tell the observer what a commit has made true."""
+
+    def dispatch(self, case: LiveCase, work: Work) -> None:
+        """Have a piece of work done."""
+
+    def lose(self, case: LiveCase, problem: KnhkError) -> None:
+        """Let go of a case that has got ahead of the journal."""
+
+    def forget(self, case: LiveCase) -> None:
+        """The case is done and leaves memory."""
 
 
 @dataclass(slots=True)
@@ -77,7 +105,7 @@ class LiveCase:
     """One case of one engine; made by :meth:`new` or :meth:`load`."""
 
     def __init__(
-        self, runtime: Runtime, version: Version, case: Case, standing: CaseStanding, seq: int
+        self, runtime: Host, version: Version, case: Case, standing: CaseStanding, seq: int
     ) -> None:
         self.id: Final = case.id
         self.version: Final = version
@@ -94,7 +122,7 @@ class LiveCase:
     @classmethod
     def new(
         cls,
-        runtime: Runtime,
+        runtime: Host,
         version: Version,
         row: CaseRow,
         parameters: dict[str, object],
@@ -108,7 +136,7 @@ class LiveCase:
 
     @classmethod
     def load(
-        cls, runtime: Runtime, version: Version, row: CaseRow, rows: tuple[InputRow, ...]
+        cls, runtime: Host, version: Version, row: CaseRow, rows: tuple[InputRow, ...]
     ) -> LiveCase:
         """The case that its journalled inputs make; :meth:`wake_up` has it go on.
 
@@ -261,7 +289,7 @@ class LiveCase:
             acts.events.append(self._event(fact.at_us, TOLD[fact.kind], fact.item, message))
         for effect in effects:
             kind = effect.kind
-            if observed and (kind == OFFER or kind == STOP_WORK):
+            if observed and kind in (OFFER, STOP_WORK):
                 what = "offered" if kind == OFFER else "stopped"
                 acts.events.append(self._event(self.case.now_us, what, effect.item))
             if kind == OFFER:
@@ -334,14 +362,13 @@ class LiveCase:
         if item.state is not ItemState.started or item.attempt != call.attempt:
             return
         performer = self.version.performers[call.task]
-        if performer.manner is Manner.handed_out:
+        if isinstance(performer, Outside):
             return
         if start.problem is not None:
-            self.fail(call.item, EXPRESSION_ERROR, str(start.problem), ())
-            return
-        work = Work(start, performer)
-        self._work[call.item] = work
-        self._runtime.dispatch(self, work)
+            self._fail(call.item, EXPRESSION_ERROR, str(start.problem), ("KnhkError",))
+        else:
+            work = self._work[call.item] = Work(start, performer)
+            self._runtime.dispatch(self, work)
 
     def holds(self, work: Work) -> bool:
         """Whether that piece of work is still wanted."""
@@ -349,24 +376,25 @@ class LiveCase:
 
     def finish(self, work: Work, value: object) -> None:
         """The work has given a value: the item completes, or fails if the value does not fit."""
-        call = work.start.call
-        del self._work[call.item]
+        del self._work[work.start.call.item]
+        self._complete(work.start.call, value)
+
+    def give_up(self, work: Work, error: str, message: str, bases: tuple[str, ...]) -> None:
+        """The work has failed."""
+        item = work.start.call.item
+        del self._work[item]
+        self._fail(item, error, message, bases)
+
+    def _complete(self, call: Call, value: object) -> None:
         try:
             typed = self.version.facts.accept(call.task, value)
             self._take_up(Input(COMPLETE, self._now_us(), call.item, value=typed))
         except MisfitError as error:
             # What the class ResultError would say, by its name and those of its bases.
             message = f"the result does not fit its type: {error}"
-            self.fail(call.item, "ResultError", message, ("UsageError", "KnhkError"))
+            self._fail(call.item, "ResultError", message, ("UsageError", "KnhkError"))
 
-    def give_up(self, work: Work, error: str, message: str, bases: tuple[str, ...]) -> None:
-        """The work has failed."""
-        item = work.start.call.item
-        del self._work[item]
-        self.fail(item, error, message, bases)
-
-    def fail(self, item: int, error: str, message: str, bases: tuple[str, ...]) -> None:
-        """Fail a started item on the engine's own account."""
+    def _fail(self, item: int, error: str, message: str, bases: tuple[str, ...]) -> None:
         fact = Input(
             FAIL, self._now_us(), item, value=bases, error=_clean(error), message=_clean(message)
         )
@@ -433,12 +461,8 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-
-
 def replay(version: Version, row: CaseRow, rows: Iterable[InputRow]) -> Case:
     """The kernel's case that a history makes, for looking at only."""
     case = Case(version.workflow.program, row.id)
     _replay(case, version, rows)
     return case
-
-

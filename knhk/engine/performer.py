@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from functools import partial
 from inspect import isawaitable
-from typing import Final, Protocol, cast, final
+from typing import Final, Protocol, TypeAlias, final
 
 from knhk.call import Call
+from knhk.connect import ConnectorPool
 from knhk.engine.handler import Handler
 from knhk.engine.threads import ThreadPool
+from knhk.model import Connector
 
-__all__ = ["HandlerPerformer", "Manner", "Outside", "Performer"]
+__all__ = ["ConnectorPerformer", "HandlerPerformer", "Manner", "Outside", "Performer", "Waiting"]
 
 
 class Manner(Enum):
@@ -26,8 +27,16 @@ class Manner(Enum):
     waits = "waits"
 
 
-class Performer(Protocol):
-    """Does the work of one task of a workflow, for all its cases."""
+@final
+class Outside:
+    """Work that the world outside does, through the engine's API."""
+
+    def __init__(self, manner: Manner = Manner.outside) -> None:
+        self.manner: Final = manner
+
+
+class Waiting(Protocol):
+    """Does work that waits for something, for all cases of a workflow."""
 
     @property
     def manner(self) -> Manner: ...
@@ -38,26 +47,19 @@ class Performer(Protocol):
         """Do it and give the result; may raise anything."""
 
 
-@final
-class Outside:
-    """Work that the world outside does, through the engine's API."""
-
-    def __init__(self, manner: Manner = Manner.outside) -> None:
-        self.manner: Final = manner
-
-    async def perform(
-        self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
-    ) -> object:
-        raise AssertionError("work for outside is never performed here")
+Performer: TypeAlias = Outside | Waiting
 
 
 @final
 class HandlerPerformer:
-    """A Python callable: awaited if it is asynchronous, else called in a worker thread."""
+    """A Python callable: awaited if it is asynchronous, else called in a worker thread.
+
+    Without ``threads`` a plain one does not block, and is called as it is.
+    """
 
     manner: Final = Manner.waits
 
-    def __init__(self, handler: Handler, threads: ThreadPool) -> None:
+    def __init__(self, handler: Handler, threads: ThreadPool | None) -> None:
         self._handler = handler
         self._threads = threads
 
@@ -65,11 +67,28 @@ class HandlerPerformer:
         self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
     ) -> object:
         bound = self._handler.bind(args, kwargs, call)
-        if self._handler.is_async:
+        if self._handler.is_async or self._threads is None:
             return await _awaited(bound())
         value = await self._threads.run(f"{self._handler.name} ({call.idempotency_key})", bound)
         # A plain function may still give something to await, as a partial or a decorator does.
         return await _awaited(value)
+
+
+@final
+class ConnectorPerformer:
+    """An operation of a connector instance."""
+
+    manner: Final = Manner.waits
+
+    def __init__(self, pool: ConnectorPool, spec: Connector, operation: str) -> None:
+        self._pool = pool
+        self._spec = spec
+        self._operation = operation
+
+    async def perform(
+        self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
+    ) -> object:
+        return await self._pool.call(self._spec, self._operation, args, kwargs)
 
 
 async def _awaited(value: object) -> object:

@@ -112,7 +112,7 @@ def report(
         except KnhkError as error:
             problem = error
     outcome = decode_json(row.outcome) if row.outcome else None
-    report = CaseReport(
+    return CaseReport(
         case=row.id,
         workflow=row.workflow,
         digest=row.digest,
@@ -126,7 +126,6 @@ def report(
         marking=() if case is None else tuple(case.marking.items()),
         problem="" if problem is None else str(problem),
     )
-    return report
 
 
 def _step(row: InputRow, case: Case | None) -> Step:

@@ -7,7 +7,6 @@ from collections import deque
 from typing import Final, final
 from weakref import WeakValueDictionary
 
-import anyio
 from anyio.abc import TaskGroup
 
 from knhk.engine.clock import Clock
@@ -19,6 +18,7 @@ from knhk.engine.timers import Timers
 from knhk.engine.work import Work, carry_out
 from knhk.errors import KnhkError, UsageError
 from knhk.journal import CaseRow, Journal, Standing, Writer
+
 __all__ = ["TASKS_MAX", "Runtime"]
 
 #: Pieces of work that are done at the same time; further ones wait for one to end.
@@ -48,7 +48,7 @@ class Runtime:
         self._working = 0
         self._ready: deque[tuple[LiveCase, Work]] = deque()
 
-    async def run(self, workers: TaskGroup, keepers: TaskGroup) -> None:
+    def run(self, workers: TaskGroup, keepers: TaskGroup) -> None:
         """Begin to write, to keep time and to work, in the two task groups."""
         self._workers = workers
         keepers.start_soon(self.writer.run, name="knhk journal writer")
@@ -141,6 +141,5 @@ class Runtime:
             return
         try:
             self._observer(event)
-        except Exception:  # an observer is somebody else's code, and only looks on
+        except Exception:  # noqa: BLE001  an observer is somebody else's code, and only looks on
             _log.exception("the observer failed at %s", event)
-

@@ -54,7 +54,7 @@ class _Job:
         try:
             self.context.run(_leave_loop)
             self.value = self.context.run(self.function)
-        except BaseException as error:  # told on to whoever awaits the call
+        except BaseException as error:  # noqa: BLE001  told on to whoever awaits the call
             self.error = error
 
 

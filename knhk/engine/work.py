@@ -5,21 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, Protocol, final
 
 import anyio
 import anyio.lowlevel
 
 from knhk.call import CALL, Call
-from knhk.engine.performer import Performer
+from knhk.engine.performer import Waiting
 from knhk.errors import ExpressionError
+from knhk.journal import Writer
 from knhk.kernel import Case
 
-if TYPE_CHECKING:
-    from knhk.engine.live import LiveCase
-    from knhk.journal import Writer
-
-__all__ = ["Start", "Work", "carry_out"]
+__all__ = ["Start", "Taker", "Work", "carry_out", "failure_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -56,13 +53,26 @@ class Work:
 
     __slots__ = ("performer", "scope", "start")
 
-    def __init__(self, start: Start, performer: Performer) -> None:
+    def __init__(self, start: Start, performer: Waiting) -> None:
         self.start = start
         self.performer = performer
         self.scope = anyio.CancelScope()
 
 
-async def carry_out(live: LiveCase, work: Work, writer: Writer) -> None:
+class Taker(Protocol):
+    """The case that a piece of work is for."""
+
+    def holds(self, work: Work) -> bool:
+        """Whether the work is still wanted."""
+
+    def finish(self, work: Work, value: object) -> None:
+        """The work has given a value."""
+
+    def give_up(self, work: Work, error: str, message: str, bases: tuple[str, ...]) -> None:
+        """The work has failed."""
+
+
+async def carry_out(case: Taker, work: Work, writer: Writer) -> None:
     """Do a piece of work and tell its case how it ended, if the case still wants to know."""
     start = work.start
     failure: tuple[str, str, tuple[str, ...]] | None = None
@@ -75,15 +85,15 @@ async def carry_out(live: LiveCase, work: Work, writer: Writer) -> None:
             # Raises again if it is us who are cancelled; else the callee raised it by itself.
             await anyio.lowlevel.checkpoint_if_cancelled()
             failure = ("Cancelled", "the callee cancelled itself", ())
-        except Exception as error:  # a callee is somebody else's code and may raise anything
+        except Exception as error:  # noqa: BLE001  a callee may raise anything
             failure = failure_of(error)
         await writer.room()
-    if not live.holds(work):
-        _log.info("%s: a late end of %s is thrown away", live.id, start.call.idempotency_key)
+    if not case.holds(work):
+        _log.info("the late end of attempt %s is thrown away", start.call.idempotency_key)
     elif failure is not None:
-        live.give_up(work, *failure)
+        case.give_up(work, *failure)
     else:
-        live.finish(work, value)
+        case.finish(work, value)
 
 
 def failure_of(error: Exception) -> tuple[str, str, tuple[str, ...]]:
@@ -94,6 +104,6 @@ def failure_of(error: Exception) -> tuple[str, str, tuple[str, ...]]:
     bases = tuple(kind.__name__ for kind in kinds[1:] if kind.__name__ not in _COMMON)
     try:
         message = str(error)
-    except Exception:  # even its text is somebody else's code
+    except Exception:  # noqa: BLE001  even its text is somebody else's code
         message = "(its message cannot be read)"
     return kinds[0].__name__, message[:MESSAGE_MAX], bases

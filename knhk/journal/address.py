@@ -24,7 +24,7 @@ def open_journal(
 ) -> Journal:
     """Open the journal at ``address``; with ``reading`` without the right to write.
 
-    Raises :class:`UsageError` for an address that is none, and the family of
+    Raises :class:`knhk.errors.UsageError` for an address that is none, and the family of
     :class:`knhk.errors.JournalError` for a store that cannot be used.
     """
     text = os.fspath(address)
@@ -37,7 +37,8 @@ def open_journal(
     elif "://" in text:
         scheme = text.split("://", 1)[0]
         raise UsageError(
-            f"stores of {scheme}:// are not in this release; give a path, sqlite:///PATH or {MEMORY}"
+            f"stores of {scheme}:// are not in this release;"
+            f" give a path, sqlite:///PATH or {MEMORY}"
         )
     if not text or "\0" in text:
         raise UsageError(f"the store needs a path, sqlite:///PATH or {MEMORY}")

@@ -40,7 +40,7 @@ class StoreLock:
 
     def _take(self, store: Path) -> IO[str]:
         try:
-            file = open(self._name + SUFFIX, "a+", encoding="ascii")  # noqa: SIM115
+            file = Path(self._name + SUFFIX).open("a+", encoding="ascii")  # noqa: SIM115  kept open
         except OSError as error:
             raise JournalError(
                 f"the store {store} cannot be locked: {error.strerror};"

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
 import apsw
 
@@ -52,8 +52,8 @@ _CASE_COLUMNS: Final = "id, workflow, digest, created_us, status, ended_us, outc
 class SQLiteJournal:
     """The store at ``path``; made when it is not there, unless it is only to be read.
 
-    ``size_max_bytes`` is a quota: an append beyond it raises :class:`StoreFull`, as a full
-    disk does. With ``reading`` no lock is taken, and every write is refused.
+    ``size_max_bytes`` is a quota: an append beyond it raises :class:`knhk.errors.StoreFull`,
+    as a full disk does. With ``reading`` no lock is taken, and every write is refused.
     """
 
     blocking = True
@@ -154,7 +154,7 @@ class SQLiteJournal:
     def _check(self) -> None:
         if self._path.stat().st_size > CHECK_MAX_BYTES:
             return
-        found = self._writer.pragma("quick_check(1)")
+        found = self._writer.execute("PRAGMA quick_check(1)").get
         if found != "ok":
             raise StoreDamaged(
                 f"the store {self._path} is damaged ({str(found).splitlines()[-1]});"
@@ -230,16 +230,21 @@ class SQLiteJournal:
             ).fetchone()
             if row is None:
                 return None
-            files = dict(
-                reader.execute(
-                    "SELECT path, text FROM sources WHERE digest = ? ORDER BY path", (digest,)
-                ).fetchall()
-            )
+            files = reader.execute(
+                "SELECT path, text FROM sources WHERE digest = ? ORDER BY path", (digest,)
+            ).fetchall()
             names = reader.execute(
                 "SELECT name FROM workflows WHERE digest = ? ORDER BY name", (digest,)
             ).fetchall()
         entry, root, deployed_us = row
-        return Bundle(digest, entry, root, files, tuple(name for (name,) in names), deployed_us)
+        return Bundle(
+            digest,
+            str(entry),
+            str(root),
+            {str(path): str(text) for path, text in files},
+            tuple(str(name) for (name,) in names),
+            cast("int", deployed_us),  # the column is STRICT
+        )
 
     def newest(self, workflow: str) -> str | None:
         with self._reading() as reader:
@@ -252,7 +257,7 @@ class SQLiteJournal:
     def workflows(self) -> tuple[str, ...]:
         with self._reading() as reader:
             rows = reader.execute("SELECT DISTINCT name FROM workflows ORDER BY name").fetchall()
-        return tuple(name for (name,) in rows)
+        return tuple(str(name) for (name,) in rows)
 
     def case(self, case: str) -> CaseRow | None:
         with self._reading() as reader:
@@ -300,10 +305,16 @@ class SQLiteJournal:
                 f"the store {self._path} is damaged: case {case!r} has the status {status!r};"
                 " go back to a copy of it"
             ) from error
-        assert isinstance(created_us, int)  # noqa: S101  STRICT columns
-        assert isinstance(ended_us, int)  # noqa: S101
-        assert isinstance(outcome, bytes)  # noqa: S101
-        return CaseRow(str(case), str(workflow), str(digest), created_us, known, ended_us, outcome)
+        # The columns are STRICT: they hold what the schema says.
+        return CaseRow(
+            str(case),
+            str(workflow),
+            str(digest),
+            cast("int", created_us),
+            known,
+            cast("int", ended_us),
+            cast("bytes", outcome),
+        )
 
     def inputs(self, case: str) -> tuple[InputRow, ...]:
         with self._reading() as reader:
@@ -357,7 +368,7 @@ class SQLiteJournal:
         """Tell SQLite's errors on as ours, in one sentence that says what to do."""
         try:
             yield
-        except (apsw.NotADBError, apsw.CorruptError) as error:
+        except (apsw.NotADBError, apsw.CorruptError, UnicodeDecodeError) as error:
             raise StoreDamaged(
                 f"{self._path} is damaged or no KNHK store ({error});"
                 " go back to a copy of it, or give another path"

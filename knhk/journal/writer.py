@@ -142,7 +142,7 @@ class Writer:
                 self._journal.append(commits)
         except JournalError as error:
             return error
-        except Exception as error:  # a journal of somebody else's may raise anything
+        except Exception as error:  # noqa: BLE001  anybody's journal may raise anything
             _log.exception("the journal failed in a way it should not")
             wrapped = JournalError(f"the journal failed: {type(error).__name__}: {error}")
             wrapped.__cause__ = error

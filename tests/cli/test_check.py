@@ -38,7 +38,6 @@ CASES = {
     "one long line": b"x" * 1_000_000,
     "10 MB": b"workflow tea()\n    task boil\n" + b"# cold water, cold water\n" * 420_000,
     "an open string": b'workflow tea()\n    task boil = log("never closed\n',
-    "carriage returns": b"workflow tea()\r    task boil\r",
 }
 
 

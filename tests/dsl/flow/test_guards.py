@@ -8,6 +8,7 @@ from knhk_dsl import ast
 from knhk_dsl.flow import build
 from knhk_dsl.guards import closing_branch
 from knhk_dsl.parse import parse
+from tests.dsl.flow.trees import SPAN, chain, workflow
 
 
 def one(*guards: str) -> ast.Group:
@@ -63,31 +64,20 @@ def test_a_pair_of_opposite_guards_closes(guards: tuple[str, ...], closing: int 
     assert closing == closing_branch(one(*guards).branches)
 
 
+def test_guards_of_any_length_are_compared() -> None:
+    sum_: ast.Expr = ast.Name(SPAN, "x")
+    for _ in range(5000):
+        sum_ = ast.Binary(SPAN, "+", sum_, ast.Name(SPAN, "x"))
+    opposite: ast.Expr = sum_
+    for _ in range(5001):
+        opposite = ast.Unary(SPAN, "not", opposite)
+    branches = [ast.Branch(SPAN, chain("a"), guard, False) for guard in (sum_, opposite)]
+    assert 1 == closing_branch(branches)
+
+
 def test_the_closing_branch_is_taken_without_asking_and_keeps_its_place() -> None:
     group = one("x > 5", "x <= 5", "x == 7")
-    tree = ast.WorkflowDecl(
-        group.span,
-        "w",
-        group.span,
-        (),
-        None,
-        "",
-        "",
-        (
-            *(ast.TaskDecl(group.span, f"t{n}", group.span, None, "", ()) for n in range(3)),
-            ast.Flow(
-                group.span,
-                (
-                    ast.Chain(
-                        group.span,
-                        (ast.NodeRef(group.span, "start"), group),
-                        (ast.ArrowSyntax(group.span, 1, 1),),
-                        None,
-                    ),
-                ),
-            ),
-        ),
-    )
+    tree = workflow(["t0", "t1", "t2"], [chain("start", group)])
     graph, _ = build(tree)
     start = next(node for node in graph.nodes if node.name == "start")
     assert [False, True, False] == [arrow.otherwise for arrow in start.outputs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from knhk.errors import Span
+from knhk_dsl.ast import Literal
 
 
 def _place(span: Span) -> str:
@@ -24,7 +25,8 @@ def _lines(label: str, value: object, depth: int) -> list[str]:
     plain, below = [], []
     for field in dataclasses.fields(value):
         item = getattr(value, field.name)
-        if field.name == "span" or item in (None, "", (), False):
+        shown = field.name == "value" and isinstance(value, Literal)
+        if field.name == "span" or (item in (None, "", (), False) and not shown):
             continue
         if isinstance(item, Span):
             plain.append(f"{field.name}={_place(item)}")

@@ -1,0 +1,148 @@
+"""`knhk list` and `knhk show`: what a store remembers. They read, also while cases run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from knhk.cli.store import require, store_option
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from knhk.engine import CaseReport, Engine, Step
+    from knhk.journal import CaseRow
+
+Answer = TypeVar("Answer")
+
+STATUSES = ("running", "suspended", "completed", "failed", "cancelled", "stuck")
+
+
+@click.command("list")
+@click.option("--status", type=click.Choice(STATUSES), help="Only the cases that stand so.")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@store_option
+def list_(status: str | None, as_json: bool, store: str) -> None:
+    """List the cases of a store, oldest first."""
+
+    async def read(engine: Engine) -> list[CaseRow]:
+        found: list[CaseRow] = []
+        wanted = () if status is None else (status,)
+        while page := await engine.cases(status=wanted, after=found[-1] if found else None):
+            found.extend(page)
+        return found
+
+    rows = _read(read, store)
+    if as_json:
+        click.echo(json.dumps([_listed(row) for row in rows], ensure_ascii=False, indent=2))
+        return
+    table = _table("case", "workflow", "status", "began", "ended")
+    for row in rows:
+        table.add_row(
+            row.id, row.workflow, str(row.status), _time(row.created_us), _time(row.ended_us)
+        )
+    _print(table)
+
+
+@click.command()
+@click.argument("case_id", metavar="CASE")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
+@store_option
+def show(case_id: str, as_json: bool, store: str) -> None:
+    """Show a case: how it stands, what is open, and its whole history."""
+    report = _read(lambda engine: engine.show(case_id), store)
+    if as_json:
+        click.echo(json.dumps(_shown(report), ensure_ascii=False, indent=2))
+        return
+    click.echo(f"case      {report.case}")
+    click.echo(f"workflow  {report.workflow}")
+    click.echo(f"status    {report.status}")
+    if report.outcome is not None:
+        click.echo(f"outcome   {_one_line(report.outcome)}")
+    if report.problem:
+        click.echo(f"problem   {report.problem}")
+    if report.items:
+        table = _table("item", "task", "state", "attempt", "due")
+        for item in report.items:
+            cells = (str(item.id), item.task, str(item.state), str(item.attempt))
+            table.add_row(*cells, _time(item.due_us))
+        _print(table, "\nopen work")
+    table = _table("#", "when", "what", "task", "item", "value")
+    for step in report.history:
+        number = str(step.item) if step.item >= 0 else ""
+        table.add_row(str(step.seq), _time(step.at_us), step.kind, step.task, number, _said(step))
+    _print(table, "\nhistory")
+
+
+def _read(question: Callable[[Engine], Awaitable[Answer]], store: str) -> Answer:
+    """Ask an engine that only reads."""
+    import anyio
+
+    from knhk.engine import Engine
+
+    require(store)
+
+    async def ask() -> Answer:
+        async with Engine.open(store, reading=True) as engine:
+            return await question(engine)
+
+    return anyio.run(ask)
+
+
+def _listed(row: CaseRow) -> dict[str, object]:
+    return {
+        "case": row.id,
+        "workflow": row.workflow,
+        "status": str(row.status),
+        "created_us": row.created_us,
+        "ended_us": row.ended_us if row.ended_us >= 0 else None,
+    }
+
+
+def _shown(report: CaseReport) -> dict[str, object]:
+    from dataclasses import asdict
+
+    shown: dict[str, object] = {**asdict(report), "marking": dict(report.marking)}
+    shown["ended_us"] = report.ended_us if report.ended_us >= 0 else None
+    return shown
+
+
+def _said(step: Step) -> str:
+    if step.error:
+        return f"{step.error}: {' '.join(step.message.split())}"
+    return "" if step.value is None else _one_line(step.value)
+
+
+def _one_line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _time(at_us: int) -> str:
+    if at_us <= 0:
+        return ""
+    return f"{datetime.fromtimestamp(at_us / 1_000_000).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _table(*titles: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
+
+
+def _print(table: Table, title: str = "") -> None:
+    """Print a table on stdout; where that is no terminal, as wide as it is."""
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 10_000
+    if title:
+        console.print(title)
+    console.print(table)

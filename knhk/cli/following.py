@@ -1,0 +1,121 @@
+"""Following a case until it ends, or until all it waits for is work that is done outside."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from knhk.cli import exits
+from knhk.cli.store import quoted
+from knhk.errors import CaseCancelled, CaseFailed, CaseStuck, KnhkError
+from knhk.model import CaseStatus, ItemState
+
+if TYPE_CHECKING:
+    from knhk.engine import CaseHandle, Engine, Event, Observer, WorkOffer
+
+#: A look at a case replays it: after one, this many times its length pass before the next.
+PAUSES_PER_LOOK: Final = 5
+PAUSE_MIN_S: Final = 0.02
+#: States of a work item that something is still to come of.
+OPEN: Final = frozenset({ItemState.waiting, ItemState.offered, ItemState.started})
+
+
+class Relay:
+    """An observer that tells another one, and lets a waiting task know that there was news."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._news = anyio.Event()
+
+    def __call__(self, event: Event) -> None:
+        """Take in an event; called in the event loop."""
+        self._news.set()
+        self._observer(event)
+
+    async def news(self) -> None:
+        """Wait for an event, unless there was one since the last time."""
+        await self._news.wait()
+        self._news = anyio.Event()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a case was left: at its end, with an error, waiting for others, or suspended."""
+
+    case: str
+    error: KnhkError | None = None
+    waits: tuple[WorkOffer, ...] = ()
+    suspended: bool = False
+
+
+async def follow(engine: Engine, case: CaseHandle, relay: Relay) -> Standing:
+    """Wait until nothing of the case is left to be done here."""
+
+    async def ended() -> Standing:
+        try:
+            await case.result()
+        except KnhkError as error:
+            return Standing(case.id, error)
+        return Standing(case.id)
+
+    async def idle() -> Standing:
+        while True:
+            began = monotonic()
+            if case.status is CaseStatus.suspended:
+                return Standing(case.id, suspended=True)
+            waits = await _only_outside(engine, case.id)
+            if waits:
+                return Standing(case.id, waits=waits)
+            await anyio.sleep(max(PAUSE_MIN_S, PAUSES_PER_LOOK * (monotonic() - began)))
+            await relay.news()
+
+    return await _first(ended, idle)
+
+
+async def _only_outside(engine: Engine, case: str) -> tuple[WorkOffer, ...]:
+    """The work that is done outside, if the case has no other open work; else nothing."""
+    offers = tuple(offer for offer in await engine.work() if offer.case == case)
+    if not offers:
+        return ()
+    report = await engine.show(case)
+    still = {item.id for item in report.items if item.state in OPEN}
+    return offers if still <= {offer.item for offer in offers} else ()
+
+
+async def _first(*jobs: Callable[[], Awaitable[Standing]]) -> Standing:
+    """What the first job to end gives; the others are cancelled."""
+    found: list[Standing] = []
+    async with anyio.create_task_group() as group:
+
+        async def run(job: Callable[[], Awaitable[Standing]]) -> None:
+            found.append(await job())
+            group.cancel_scope.cancel()
+
+        for job in jobs:
+            group.start_soon(run, job)
+    return found[0]
+
+
+def account(standing: Standing, store: str) -> tuple[int, list[str]]:
+    """Say in words how a case was left, if not at its end, and give the exit code first.
+
+    Raises what is no outcome of the case itself, such as a store that is full.
+    """
+    case = standing.case
+    if isinstance(standing.error, CaseFailed | CaseCancelled | CaseStuck):
+        return exits.FAILED, [f"knhk: {standing.error}"]
+    if standing.error is not None:
+        raise standing.error
+    if standing.suspended:
+        return exits.WAITING, [f"knhk: case {case} is suspended"]
+    if standing.waits:
+        tasks = dict.fromkeys(offer.task for offer in standing.waits)
+        how = [
+            f"  {task}: knhk complete {case} {task} --result JSON{quoted(store)}" for task in tasks
+        ]
+        return exits.WAITING, [f"knhk: case {case} waits for work that is done outside:", *how]
+    return exits.DONE, []

@@ -1,0 +1,203 @@
+"""`knhk run`, `knhk resume` and `knhk complete`: the commands that have cases go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from knhk.cli import exits
+from knhk.cli.store import quoted, require, store_option
+
+if TYPE_CHECKING:
+    from knhk.cli.following import Relay
+    from knhk.engine import CaseHandle, Engine
+    from knhk.module import Module
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("workflow", required=False)
+@click.option("--input", "text", metavar="JSON|@FILE", help="The parameters, as a JSON object.")
+@click.option(
+    "-p",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="One parameter: text as it is, other types as JSON. Goes before --input.",
+)
+@click.option("--case", "case_id", metavar="ID", help="A name for the case; else one is made up.")
+@store_option
+def run(
+    file: str,
+    workflow: str | None,
+    text: str | None,
+    pairs: tuple[str, ...],
+    case_id: str | None,
+    store: str,
+) -> int:
+    """Run a workflow of a .knhk file, and print its result as JSON.
+
+    WORKFLOW may be left out when the file has one. Progress goes to stderr. Exits with 0 when
+    the case completed, 1 when it failed, 2 for a file that does not check or an input that does
+    not fit, 3 when it now waits for work that is done outside, 130 when it was stopped.
+    """
+    from knhk.cli.parameters import parameters
+
+    module = _load(file)
+    if module is None:
+        return exits.USAGE
+    chosen = module[_choose(module, workflow, file)]
+    values = parameters(chosen.net, text, pairs)
+    chosen.accept(values)  # before a store is made for nothing
+
+    async def begin(engine: Engine) -> CaseHandle:
+        await engine.deploy(module)
+        return await engine.start(chosen.name, case_id=case_id, **values)
+
+    return _follow_one(begin, store)
+
+
+@click.command()
+@store_option
+def resume(store: str) -> int:
+    """Have every unfinished case of a store go on, and print a line of JSON for each.
+
+    Exits with 0 when all completed, 1 when one failed, 3 when one waits for outside work.
+    """
+    from knhk.cli.following import account, follow
+
+    require(store)
+
+    async def work(engine: Engine, relay: Relay, told: Told) -> int:
+        cases = await engine.resume()
+        for case_id, problem in engine.stranded.items():
+            told.notes.append(f"knhk: case {case_id} cannot go on: {problem}")
+        if not cases and not engine.stranded:
+            told.notes.append(f"knhk: {store} has no unfinished case")
+        codes = {exits.FAILED} if engine.stranded else {exits.DONE}
+        for case in cases:
+            code, notes = account(await follow(engine, case, relay), store)
+            codes.add(code)
+            told.notes.extend(notes)
+            report = await engine.show(case.id)
+            answer: dict[str, object] = {"case": case.id, "status": report.status}
+            if isinstance(report.outcome, dict):
+                answer |= report.outcome
+            told.answers.append(json.dumps(answer, ensure_ascii=False))
+        return next(code for code in (exits.FAILED, exits.WAITING, exits.DONE) if code in codes)
+
+    return _with_engine(work, store)
+
+
+@click.command()
+@click.argument("case_id", metavar="CASE")
+@click.argument("task")
+@click.option(
+    "--result", "text", default="null", metavar="JSON|@FILE", help="What the task results in."
+)
+@store_option
+def complete(case_id: str, task: str, text: str, store: str) -> int:
+    """Complete a task that is done outside, and have its case go on.
+
+    TASK is a task's name, for the oldest work item of it, or the number of a work item.
+    Then all is as with `knhk run`.
+    """
+    from knhk.cli.parameters import result
+
+    require(store)
+    value = result(text)
+
+    async def act(engine: Engine) -> CaseHandle:
+        await engine.complete(case_id, int(task) if task.isdecimal() else task, value)
+        return await engine.case(case_id)
+
+    return _follow_one(act, store)
+
+
+def _load(file: str) -> Module | None:
+    """Compile a file, or show what keeps it from being compiled."""
+    from pathlib import Path
+
+    from knhk.cli.check import tell
+    from knhk.errors import CheckError
+    from knhk.module import Module
+    from knhk.plugins import environment
+    from knhk_dsl import Sources, compile_sources
+
+    sources = Sources.of_file(Path(file))
+    try:
+        compilation = compile_sources(sources, environment())
+    except CheckError as error:
+        tell(error.diagnostics, sources)
+        return None
+    tell(compilation.diagnostics, sources)
+    return Module(compilation)
+
+
+def _choose(module: Module, workflow: str | None, file: str) -> str:
+    """Name the workflow that is meant, if only by being the only one."""
+    names = list(module)
+    if workflow is not None:
+        if workflow not in names:
+            known = ", ".join(names) or "none"
+            raise click.UsageError(f"{file} has no workflow {workflow!r}; it has: {known}")
+        return workflow
+    if len(names) != 1:
+        known = ", ".join(names) or "none"
+        raise click.UsageError(f"name the workflow to run; {file} has: {known}")
+    return names[0]
+
+
+def _follow_one(act: Callable[[Engine], Awaitable[CaseHandle]], store: str) -> int:
+    """Do something to a case, follow it, and print its result."""
+    from knhk.cli.following import account, follow
+
+    async def work(engine: Engine, relay: Relay, told: Told) -> int:
+        case = await act(engine)
+        code, notes = account(await follow(engine, case, relay), store)
+        told.notes.extend(notes)
+        if code == exits.DONE:
+            outcome = (await engine.show(case.id)).outcome
+            assert isinstance(outcome, dict)
+            told.answers.append(json.dumps(outcome["result"], ensure_ascii=False, indent=2))
+        return code
+
+    return _with_engine(work, store)
+
+
+class Told:
+    """What is told once the progress is off the terminal: ``answers`` go to stdout."""
+
+    def __init__(self) -> None:
+        self.answers: list[str] = []
+        self.notes: list[str] = []
+
+
+def _with_engine(work: Callable[[Engine, Relay, Told], Awaitable[int]], store: str) -> int:
+    """Run ``work`` with an engine that shows its progress, then tell what there is to tell."""
+    from knhk.cli.following import Relay
+    from knhk.cli.progress import progress
+    from knhk.cli.supervision import supervise
+    from knhk.engine import Engine
+
+    told = Told()
+
+    async def run() -> int:
+        relay = Relay(observer)
+        async with Engine.open(store, resume=False, observer=relay) as engine:
+            return await work(engine, relay, told)
+
+    try:
+        with progress() as observer:
+            code = supervise(run)
+    finally:  # what some cases came to is told even if the store then failed
+        for answer in told.answers:
+            click.echo(answer)
+        for note in told.notes:
+            click.echo(note, err=True)
+    if code == exits.STOPPED:
+        click.echo(f"knhk: stopped; go on with: knhk resume{quoted(store)}", err=True)
+    return code

@@ -1,0 +1,127 @@
+"""The open connector instances of one engine.
+
+One instance per declaration (equal declarations share one), opened before its first call
+and closed with the pool. :meth:`ConnectorPool.call` is the one place that every call goes
+through: what is to stand around a call (limits, breakers, health) has its place there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextvars import copy_context
+from functools import partial
+from time import time_ns
+from typing import Any, Final, final
+
+import anyio
+import anyio.to_thread
+import sniffio
+
+from knhk.call import Call
+from knhk.connect.binding import Binder, resolve_settings
+from knhk.connect.connector import Connector
+from knhk.connect.registry import connector_type
+from knhk.errors import ConnectorUnavailable
+from knhk.model import Connector as ConnectorSpec
+
+__all__ = ["CALLS_MAX", "CLOSE_S_MAX", "ConnectorPool"]
+
+#: How long closing one connector may take, in seconds.
+CLOSE_S_MAX: Final = 5.0
+#: How many plain (blocking) operations may run at once, each in a thread of its own.
+CALLS_MAX: Final = 40
+
+_LOGGER: Final = logging.getLogger("knhk.connect")
+
+
+@final
+class ConnectorPool:
+    """Connector instances by their declaration; an engine has one."""
+
+    def __init__(self) -> None:
+        self._open: dict[ConnectorSpec, _Instance] = {}
+        self._locks: dict[ConnectorSpec, anyio.Lock] = {}
+        self._threads: anyio.CapacityLimiter | None = None
+
+    async def call(
+        self,
+        spec: ConnectorSpec,
+        operation: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        call: Call,
+    ) -> object:
+        """Call an operation of an instance and give its result; raises what it raises.
+
+        Raises :class:`~knhk.errors.ConnectorUnavailable` if the connector cannot be used here,
+        :class:`~knhk.errors.SettingsError` and :class:`~knhk.errors.ExpressionError` for its
+        settings, :class:`~knhk.errors.ArgumentError` for arguments that do not fit.
+        """
+        instance = await self._instance(spec)
+        is_async, bound = instance.binder.bind(operation, args, kwargs, call)
+        if is_async:
+            waiting: Any = bound()
+            result: object = await waiting
+            return result
+        if self._threads is None:
+            self._threads = anyio.CapacityLimiter(CALLS_MAX)
+        in_context = partial(copy_context().run, bound)
+        return await anyio.to_thread.run_sync(
+            in_context, limiter=self._threads, abandon_on_cancel=True
+        )
+
+    async def aclose(self) -> None:
+        """Close every instance, each within :data:`CLOSE_S_MAX`; failures are logged."""
+        while self._open:
+            spec, instance = self._open.popitem()
+            await _close(spec, instance.connector)
+
+    async def _instance(self, spec: ConnectorSpec) -> _Instance:
+        instance = self._open.get(spec)
+        if instance is not None:
+            return instance
+        async with self._locks.setdefault(spec, anyio.Lock()):
+            instance = self._open.get(spec)
+            if instance is None:
+                instance = _Instance(await _opened(spec))
+                self._open[spec] = instance
+        return instance
+
+
+@final
+class _Instance:
+    """An open connector and what binds the arguments of its operations."""
+
+    def __init__(self, connector: Connector[Any]) -> None:
+        self.connector: Final = connector
+        self.binder: Final = Binder(connector)
+
+
+async def _opened(spec: ConnectorSpec) -> Connector[Any]:
+    kind = connector_type(spec.type)
+    backend = sniffio.current_async_library()
+    if backend not in kind.backends:
+        raise ConnectorUnavailable(
+            f"connector {spec.name!r} ({spec.type}) does not run on {backend};"
+            f" run the engine on {' or '.join(sorted(kind.backends))}",
+            connector=spec.name,
+        )
+    settings = resolve_settings(spec, kind.Settings, time_ns() // 1000)
+    connector = kind(settings)
+    try:
+        await connector.open()
+    except BaseException:
+        await _close(spec, connector)
+        raise
+    return connector
+
+
+async def _close(spec: ConnectorSpec, connector: Connector[Any]) -> None:
+    with anyio.move_on_after(CLOSE_S_MAX, shield=True) as scope:
+        try:
+            await connector.close()
+        except Exception as error:  # noqa: BLE001 - a connector's own code, as all is given up
+            _LOGGER.warning("closing connector %s: %s: %s", spec.name, type(error).__name__, error)
+    if scope.cancelled_caught:
+        _LOGGER.warning("closing connector %s took over %g s", spec.name, CLOSE_S_MAX)

@@ -1,0 +1,26 @@
+"""Runs workflows durably: what is written happens once, what is done is done at least once.
+
+:class:`Engine` is the whole of it; see :mod:`knhk.engine.live` for how a step is made.
+"""
+
+from knhk.call import Call, current_call
+from knhk.engine.clock import Clock, SystemClock
+from knhk.engine.engine import Engine
+from knhk.engine.events import Event, Observer
+from knhk.engine.handle import CaseHandle
+from knhk.engine.report import CaseReport, ItemReport, Step, WorkOffer
+
+__all__ = [
+    "Call",
+    "CaseHandle",
+    "CaseReport",
+    "Clock",
+    "Engine",
+    "Event",
+    "ItemReport",
+    "Observer",
+    "Step",
+    "SystemClock",
+    "WorkOffer",
+    "current_call",
+]
