@@ -197,7 +197,7 @@ def compile_pattern(pattern: str) -> Callable[[object], bool]:
         fail(f"a pattern has at most {PATTERN_LENGTH_MAX} characters")
     try:
         SchemaValidator(core_schema.str_schema(pattern=pattern))
-            whole_pattern = rf"\A(?:{pattern})\z"
+        whole_pattern = rf"\A(?:{pattern})\z"
         validator = SchemaValidator(core_schema.str_schema(pattern=whole_pattern))
     except SchemaError:
         fail(f"{pattern!r} is not a pattern (look-around and back-references are not known)")

@@ -566,17 +566,17 @@ class Typer:
         return result
 
     def _check_place(self, builtin: Builtin, expr: ast.Call, scope: Scope) -> None:
-        if builtin.place == "outside" and scope.place != "outside":
+        if builtin.place == "outside" and scope.place not in ("outside", "settings"):
             self._report.error(
                 "KN311",
                 f"`{builtin.name}` may only stand in a connector's settings and a task's arguments",
                 expr.span,
                 "give it as a parameter: a replay must give the same case again",
             )
-        if builtin.place == "moment" and scope.place in ("constant", "settings"):
+        if builtin.place == "moment" and scope.place == "constant":
             self._report.error(
                 "KN311",
-                f"`{builtin.name}` may not stand in a default or a setting",
+                f"`{builtin.name}` may not stand in the default of a field",
                 expr.span,
                 "compute it in a variable of the workflow",
             )

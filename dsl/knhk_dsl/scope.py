@@ -42,8 +42,9 @@ class Scope:
 
     ``values`` are those of the workflow, ``local`` those of comprehensions and of the task.
     ``certain`` holds the tasks whose results are certainly there, ``tested`` the paths that
-    are certainly not none. ``place`` is what the expression is for: ``outside`` (arguments
-    and settings, evaluated outside of the kernel), ``inside``, or ``constant`` (a default).
+    are certainly not none. ``place`` is what the expression is for: ``outside`` (arguments,
+    evaluated outside of the kernel), ``settings`` (likewise), ``inside``, or ``constant`` (the
+    default of a field). ``lenient`` scopes know names that the checker does not.
     """
 
     file: FileScope

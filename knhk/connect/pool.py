@@ -20,9 +20,9 @@ import sniffio
 
 from knhk.call import Call
 from knhk.connect.binding import Binder, resolve_settings
-from knhk.connect.connector import Connector
+from knhk.connect.connector import Connector, operations_of
 from knhk.connect.registry import connector_type
-from knhk.errors import ConnectorUnavailable
+from knhk.errors import ConnectorUnavailable, UnknownName
 from knhk.model import Connector as ConnectorSpec
 
 __all__ = ["CALLS_MAX", "CLOSE_S_MAX", "ConnectorPool"]
@@ -43,6 +43,18 @@ class ConnectorPool:
         self._open: dict[ConnectorSpec, _Instance] = {}
         self._locks: dict[ConnectorSpec, anyio.Lock] = {}
         self._threads: anyio.CapacityLimiter | None = None
+
+    def check(self, spec: ConnectorSpec, operation: str) -> None:
+        """Raise for what can be seen to be missing without opening a connector.
+
+        :class:`~knhk.errors.UnknownName` for a type that is not installed or an operation
+        that it does not have, :class:`~knhk.errors.ConnectorUnavailable` for a type that
+        cannot be imported or does not run on the current event loop.
+        """
+        kind = _usable_type(spec)
+        offered = operations_of(kind)
+        if operation not in offered:
+            raise UnknownName(f"operation of {spec.type}", operation, offered)
 
     async def call(
         self,
@@ -98,7 +110,7 @@ class _Instance:
         self.binder: Final = Binder(connector)
 
 
-async def _opened(spec: ConnectorSpec) -> Connector[Any]:
+def _usable_type(spec: ConnectorSpec) -> type[Connector[Any]]:
     kind = connector_type(spec.type)
     backend = sniffio.current_async_library()
     if backend not in kind.backends:
@@ -107,6 +119,11 @@ async def _opened(spec: ConnectorSpec) -> Connector[Any]:
             f" run the engine on {' or '.join(sorted(kind.backends))}",
             connector=spec.name,
         )
+    return kind
+
+
+async def _opened(spec: ConnectorSpec) -> Connector[Any]:
+    kind = _usable_type(spec)
     settings = resolve_settings(spec, kind.Settings, time_ns() // 1000)
     connector = kind(settings)
     try:

@@ -75,7 +75,7 @@ class Callees:
         task_type = task_types().get(name)
         if task_type is None:
             raise DeployError(f"no plugin brings the task type {name!r}; install the one that does")
-        if task_type.outside:
+        if task_type.run is None:
             # Somebody outside does it; the engine starts it, so that its timeout runs.
             return Outside(Manner.handed_out)
-        return HandlerPerformer(Handler(name, task_type.function), None)
+        return HandlerPerformer(Handler(name, task_type.run), None)

@@ -88,7 +88,7 @@ class ConnectorPerformer:
     async def perform(
         self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
     ) -> object:
-        return await self._pool.call(self._spec, self._operation, args, kwargs)
+        return await self._pool.call(self._spec, self._operation, args, kwargs, call)
 
 
 async def _awaited(value: object) -> object:
