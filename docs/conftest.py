@@ -38,7 +38,8 @@ from pathlib import Path
 
 import pytest
 from sybil import Document, Example, Region, Sybil
-from sybil.integration.pytest import SybilItem, pytest_integration
+from sybil.integration.pytest import SybilItem
+from sybil.integration.pytest import pytest_integration as integrate  # pytest_... is a hook
 
 from knhk.plugins import environment
 from knhk_dsl import Sources, check_sources
@@ -224,7 +225,7 @@ def set_up_with_examples(namespace: dict[str, object]) -> None:
 
 
 TUTORIAL = "tutorial/*.md"
-pytest_collect_file = pytest_integration(
+pytest_collect_file = integrate(
     Sybil(parsers=[blocks], pattern=TUTORIAL, setup=set_up, teardown=tear_down),
     Sybil(
         parsers=[blocks],

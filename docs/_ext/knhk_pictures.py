@@ -14,12 +14,12 @@ from itertools import count
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from knhk.plugins import environment
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from knhk.kernel.item import EVENTS, NEW, STATES, TRANSITIONS
-from knhk.model import NODE_NAMES, NODE_TASK, Net
+from knhk.model import JOIN_NAMES, NODE_NAMES, NODE_TASK, SPLIT_NAMES, Net
+from knhk.plugins import environment
 from knhk_dsl import Sources, compile_sources
 
 __all__ = ["Box", "draw_architecture", "draw_item_states", "draw_net", "setup"]
@@ -213,6 +213,7 @@ def draw_net(net: Net) -> str:
         bend = (0.45 if back else 0.0) * abs(boxes[source].x - boxes[target].x)
         parts.append(arrow(boxes[source], boxes[target], marker, bend=bend))
     parts.extend(box.svg() for box in boxes.values())
+    parts.extend(_kinds(net, number, boxes[number]) for number in range(len(net.nodes)))
     width = 2 * MARGIN + 40 + max(columns) * COLUMN_WIDTH
     height = 2 * MARGIN + (tallest - 1) * ROW_HEIGHT + (60 if _has_loop(columns, links) else 0)
     return picture(width, height, f"The net of workflow {net.name}", parts, marker)
@@ -262,6 +263,23 @@ def _columns(size: int, links: list[tuple[int, int]]) -> list[int]:
 
 def _has_loop(columns: list[int], links: list[tuple[int, int]]) -> bool:
     return any(columns[target] <= columns[source] for source, target in links)
+
+
+def _kinds(net: Net, number: int, box: Box) -> str:
+    """The kinds of a node's join and split, where several arrows meet or part."""
+    node = net.nodes[number]
+    y = box.y - box.half_height - 9
+    kinds = ""
+    if len(node.inputs) > 1:
+        x = box.x - box.half_width - 6
+        kinds += (
+            f'<text class="small" x="{x:.1f}" y="{y:.1f}">{JOIN_NAMES[node.join].upper()}</text>'
+        )
+    if len(node.outputs) > 1:
+        x = box.x + box.half_width + 6
+        word = SPLIT_NAMES[node.split].upper()
+        kinds += f'<text class="small" x="{x:.1f}" y="{y:.1f}">{word}</text>'
+    return kinds
 
 
 def _net_box(net: Net, number: int, x: float, y: float) -> Box:

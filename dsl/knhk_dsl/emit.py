@@ -12,14 +12,16 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Final
 
 from knhk.errors import ExpressionError, MisfitError, Span
 from knhk.model import Evaluate, Expression
 from knhk_dsl import ast, functions
 from knhk_dsl.builtin_types import BUILTINS
+from knhk_dsl.durations import whole_us
 from knhk_dsl.records import Codecs
 from knhk_dsl.scalars import SCALAR_CODECS
 from knhk_dsl.types import (
@@ -76,6 +78,18 @@ _SPAN_OF_TIME: Final = frozenset({DATE, DATETIME, DURATION, BYTES})
 _READ_FROM_JSON: Final = frozenset({DATE, DATETIME, DURATION, DECIMAL, BYTES})
 
 
+class Form(Enum):
+    """What an expression becomes: its value, a condition, or microseconds for the kernel."""
+
+    value = "value"
+    condition = "condition"
+    delay_us = "whole_us"
+    moment_us = "epoch_us"
+
+
+_TIMED: Final = {Form.delay_us: DURATION, Form.moment_us: DATETIME}
+
+
 class TooLarge(Exception):
     """An expression that Python cannot compile, with its place."""
 
@@ -120,14 +134,16 @@ class Emitter:
         self._works = False
         self._secret = False
 
-    def add(self, expr: ast.Expr, target: Type | None = None, condition: bool = False) -> None:
-        """Adds an expression; its value is made to fit ``target``, or to be true or false."""
+    def add(self, expr: ast.Expr, target: Type | None = None, form: Form = Form.value) -> None:
+        """Adds an expression; its value is made to fit ``target`` and takes a form."""
         if id(expr) in self._numbers:
             return
         self._works = self._secret = False
-        code = self._truth(expr) if condition else self._code(expr)
+        code = self._truth(expr) if form is Form.condition else self._code(expr)
         if target is not None:
             code = self._converted(code, expr, target)
+        if form is Form.delay_us or form is Form.moment_us:
+            code = f"{form.value}({self._accept(_TIMED[form])}({code}))"
         self._numbers[id(expr)] = len(self._sites)
         text = " ".join(self._show(expr.span).split())
         shown = text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 3] + "..."
@@ -412,6 +428,10 @@ def _like(accept: Callable[[object], object], value: object) -> object:
         return value
 
 
+def _epoch_us(moment: datetime) -> int:
+    return whole_us(moment - functions.EPOCH)
+
+
 _GLOBALS: Final[dict[str, object]] = {
     "__builtins__": {"len": len, "getattr": getattr, "Exception": Exception},
     "Work": functions.Work,
@@ -421,6 +441,8 @@ _GLOBALS: Final[dict[str, object]] = {
     "element": functions.element,
     "exact": functions.exact,
     "like": _like,
+    "whole_us": whole_us,
+    "epoch_us": _epoch_us,
     "zero_decimal": Decimal(0),
     "no_time": timedelta(0),
     "dec_minus": functions.CONTEXT.minus,

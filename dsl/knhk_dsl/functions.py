@@ -52,7 +52,9 @@ DECIMAL_EXPONENT_MAX: Final = 6_144
 PATTERN_LENGTH_MAX: Final = 1_000
 FORMAT_WIDTH_MAX: Final = 1_000
 _PATTERNS_KEPT: Final = 256
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+#: Above this the length of a range could not be told.
+_RANGE_BOUND_MAX: Final = 2**61
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 CONTEXT: Final = Context(
     prec=DECIMAL_DIGITS,
@@ -357,18 +359,16 @@ class Work:
         return total
 
     def min_(self, *values: object) -> object:
-        return self._extreme("min", values, min)
+        return min(self._chosen("min", values))  # type: ignore[type-var]
 
     def max_(self, *values: object) -> object:
-        return self._extreme("max", values, max)
+        return max(self._chosen("max", values))  # type: ignore[type-var]
 
-    def _extreme(
-        self, name: str, values: tuple[object, ...], choose: Callable[[list[object]], object]
-    ) -> object:
+    def _chosen(self, name: str, values: tuple[object, ...]) -> list[object]:
         chosen = list(self.elements(values[0])) if len(values) == 1 else list(values)
         if not chosen:
             fail(f"`{name}` of an empty list: test it with len(...) first")
-        return choose(chosen)
+        return chosen
 
     def any_(self, values: object) -> bool:
         return any(truth(value) for value in self.elements(values))
@@ -427,7 +427,7 @@ class Work:
         return exact(value)
 
     def now_(self) -> datetime:
-        return _EPOCH + timedelta(microseconds=int(self.moment.at_us))
+        return EPOCH + timedelta(microseconds=int(self.moment.at_us))
 
     def today_(self) -> date:
         return self.now_().date()
@@ -478,11 +478,12 @@ class Work:
         return self.listed(list(_dictionary(value).values()))
 
     def range_(self, *bounds: object) -> list[object]:
-        if any(type(bound) is not int for bound in bounds) or bounds[2:] == (0,):
+        whole_bounds = [bound for bound in bounds if type(bound) is int]
+        if len(whole_bounds) != len(bounds) or whole_bounds[2:] == [0]:
             fail("`range` takes whole numbers, and a step that is not 0")
-        numbers = range(*bounds)  # type: ignore[arg-type]
-        if numbers[-1:] and abs(numbers.start) + abs(numbers.stop) > 2**62:
+        if any(abs(bound) > _RANGE_BOUND_MAX for bound in whole_bounds):
             fail("`range` takes smaller numbers")
+        numbers = range(*whole_bounds)
         self.walk(len(numbers))
         return list(numbers)
 

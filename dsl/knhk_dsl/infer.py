@@ -543,13 +543,13 @@ class Typer:
             return UNKNOWN
         types: list[Type] = []
         wanted = expected if builtin.name in ("coalesce", "min", "max", "abs", "round") else UNKNOWN
-        for argument in arguments:
+        for placed in arguments:
             if builtin.takes_none:
-                type_ = self.infer(argument, scope, wanted)
+                type_ = self.infer(placed, scope, wanted)
                 if isinstance(type_, EnumerationName):
-                    type_ = self._not_a_value(argument, type_)
+                    type_ = self._not_a_value(placed, type_)
             else:
-                type_ = self.value(argument, scope, wanted)
+                type_ = self.value(placed, scope, wanted)
             types.append(type_)
         self._adapt_all(builtin, arguments, types)
         try:

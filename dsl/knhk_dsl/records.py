@@ -89,8 +89,10 @@ class Codecs:
         """The Python enumeration: its members are texts too, and equal to them."""
         found = self._enums.get(enumeration)
         if found is None:
-            members = {name: name for name in enumeration.members}
-            found = Enum(enumeration.name, members, module="knhk.records", type=str)  # type: ignore[misc, arg-type]
+            members = [(name, name) for name in enumeration.members]
+            made: Any = Enum
+            found = made(enumeration.name, members, module="knhk.records", type=str)
+            assert found is not None
             self._enums[enumeration] = found
         return found
 
@@ -118,9 +120,9 @@ class Codecs:
                 __module__="knhk.records",
                 **fields,
             )
-        model.knhk_fields = frozenset(record.fields)  # type: ignore[attr-defined]
+        model.knhk_fields = frozenset(record.fields)
         self._models[record] = model
-        return model
+        return self._models[record]
 
     def _field(self, record: Record, name: str) -> tuple[object, object]:
         from pydantic import Field, PlainSerializer, PlainValidator
@@ -325,7 +327,8 @@ class RecordCodec:
             return value
         try:
             given = self._given(value)
-            misfits, accepted = _Misfits(), {}
+            misfits = _Misfits()
+            accepted: dict[str, Any] = {}
             for name, codec, required in self._fields:
                 try:
                     if name in given:
@@ -375,7 +378,9 @@ class RecordCodec:
         if not self._fields:
             self._prepare()
         assert isinstance(data, dict)
-        decoded = {n: codec.decode(data[n]) for n, codec, _ in self._fields if n in data}
+        decoded: dict[str, Any] = {
+            n: codec.decode(data[n]) for n, codec, _ in self._fields if n in data
+        }
         if self._model is None:
             return decoded
         # Data of an older version of the file may lack a field that has a default.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from knhk_dsl.names import FileScope
@@ -33,7 +32,6 @@ class _Everything:
 
 
 EVERYTHING: Final[Container[str]] = _Everything()
-_NO_VALUES: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,8 @@ class Scope:
     """
 
     file: FileScope
-    values: Mapping[str, Value] = _NO_VALUES
-    local: Mapping[str, Value] = _NO_VALUES
+    values: Mapping[str, Value] = field(default_factory=dict)
+    local: Mapping[str, Value] = field(default_factory=dict)
     certain: Container[str] = EVERYTHING
     tested: frozenset[Path] = frozenset()
     place: str = "inside"

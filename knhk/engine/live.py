@@ -405,6 +405,8 @@ class LiveCase:
             self.give(fact)
         except Refused as refused:
             _log.info("case %s: a late result is thrown away: %s", self.id, refused)
+        except MisfitError:
+            raise
         except KnhkError as error:
             self._runtime.lose(self, error)
 

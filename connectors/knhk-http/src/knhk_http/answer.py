@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from contextlib import aclosing
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -27,20 +28,22 @@ class UnusableBody(Exception):
 async def read_body(response: httpx2.Response) -> bytes:
     """The whole body, decompressed; raises :class:`UnusableBody` where it is too large."""
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise UnusableBody(f"the answer is larger than {BODY_BYTES_MAX} bytes")
+    async with aclosing(response.aiter_bytes()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                raise UnusableBody(f"the answer is larger than {BODY_BYTES_MAX} bytes")
     return bytes(body)
 
 
 async def read_excerpt(response: httpx2.Response) -> str:
     """The beginning of the body of a refusal, on one line."""
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > ERROR_BODY_BYTES_MAX:
-            break
+    async with aclosing(response.aiter_bytes()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > ERROR_BODY_BYTES_MAX:
+                break
     text = body[:ERROR_BODY_BYTES_MAX].decode(_charset(response), errors="replace")
     line = " ".join(text.split())
     return line if len(line) <= EXCERPT_CHARS_MAX else f"{line[:EXCERPT_CHARS_MAX]}..."
@@ -86,8 +89,8 @@ def retry_after_s(response: httpx2.Response) -> float | None:
     except ValueError:
         return None
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _charset(response: httpx2.Response) -> str:

@@ -20,7 +20,7 @@ import anyio
 import httpx2
 
 from knhk.call import current_call
-from knhk.connect import Connector, Health, operation
+from knhk.connect import Connector, operation
 from knhk.errors import ArgumentError, ConnectorUnavailable, Misfit
 from knhk_http.answer import (
     UnusableBody,
@@ -62,6 +62,8 @@ class Http(Connector[HttpSettings]):
     body. A result is the answer's body: parsed JSON, else text, ``none`` if it is empty.
     """
 
+    Settings = HttpSettings
+
     def __init__(self, settings: HttpSettings) -> None:
         super().__init__(settings)
         self._base = httpx2.URL(settings.base_url.rstrip("/"))
@@ -90,14 +92,13 @@ class Http(Connector[HttpSettings]):
         if client is not None:
             await client.aclose()
 
-    async def health(self) -> Health:
+    async def health(self) -> bool:
         """Send a HEAD to ``base_url``: any answer but a server's error will do."""
         try:
             async with self._answer("HEAD", "", {}, None) as response:
-                status = response.status_code
-        except HttpError as error:
-            return Health(ok=False, detail=str(error))
-        return Health(ok=status < 500, detail=f"HEAD {self._shown('')} answered {status}")
+                return response.status_code < 500
+        except HttpError:
+            return False
 
     @operation
     async def get(
@@ -254,7 +255,7 @@ class Http(Connector[HttpSettings]):
             why = self.settings.redacted(str(error) or type(error).__name__)
             problem = self._problem(HttpUnreachable, method, target, f"got no answer: {why}")
             problem.retryable = True
-        raise problem  # outside of the handlers: the client's errors hold the headers
+        raise problem from None  # the client's errors hold the headers
 
     async def _require(
         self, method: str, path: str, response: httpx2.Response, accepted: frozenset[int]

@@ -25,6 +25,7 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # RFC 9110, section 5.6.2: what methods and the names of headers are made of.
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_SEPARATOR: Final = re.compile(r"[/\\]|%2f|%5c", re.IGNORECASE)
 #: Headers that the client sets itself: they say how the message is sent.
 _OF_THE_CLIENT: Final = frozenset(
     {"connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -47,7 +48,10 @@ def relative_path(path: str) -> str:
         raise _misfit("path", "must be a path below the connector's base_url, not a whole URL")
     if "?" in path or "#" in path:
         raise _misfit("path", "must end before `?` and `#`: give the query as params")
-    if any(unquote(part) in (".", "..") for part in re.split(r"[/\\]|%2f|%5c", path, flags=re.I)):
+    if any(
+        unquote(part) in (".", "..")
+        for part in re.split(r"[/\\]|%2f|%5c", path, flags=re.IGNORECASE)
+    ):
         raise _misfit("path", "must not lead upwards with `..` or `.`")
     return quote(path, safe="/%:@!$&'()*+,;=~-._")
 

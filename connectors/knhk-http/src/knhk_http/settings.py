@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Annotated, Final
 
 import httpx2
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from knhk.connect import Settings
 from knhk_http.request import header_problem
 
 #: Connections that one connector keeps at once, unless its settings say otherwise.
 CONNECTIONS_MAX: Final = 20
+#: Shorter secrets are not looked for in texts: they would be found everywhere.
+SECRET_LENGTH_MIN: Final = 4
 
 
 def _base_url(text: str) -> str:
@@ -37,7 +38,7 @@ def _positive(duration: timedelta) -> timedelta:
     return duration
 
 
-class HttpSettings(Settings):
+class HttpSettings(BaseModel):
     """How a service is reached.
 
     ``base_url`` is what the paths of operations are appended to. ``timeout`` is for a whole
@@ -46,6 +47,8 @@ class HttpSettings(Settings):
     ``password`` (HTTP Basic) or ``bearer`` (a token) may be given. ``verify`` is false to
     take any certificate, or the path of a file with certificates to trust.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: Annotated[str, AfterValidator(_base_url)]
     timeout: Annotated[timedelta, AfterValidator(_positive)] = timedelta(seconds=10)
@@ -76,11 +79,15 @@ class HttpSettings(Settings):
         return httpx2.Headers(self._headers())
 
     def redacted(self, text: str) -> str:
-        """The text without any of the secrets, in the form in which they are sent either."""
-        credentials = self._credentials()
-        if credentials:
-            text = text.replace(credentials.partition(" ")[2], "***")
-        return super().redacted(text)
+        """The text without any of the secrets, nor the form in which they are sent."""
+        hidden = {value.get_secret_value() for value in self.headers.values()}
+        hidden.add(self._credentials().partition(" ")[2])
+        if self.password is not None:
+            hidden.add(self.password.get_secret_value())
+        for secret in sorted(hidden, key=len, reverse=True):
+            if len(secret) >= SECRET_LENGTH_MIN:
+                text = text.replace(secret, "***")
+        return text
 
     def tls(self) -> ssl.SSLContext | bool:
         """What certificates are checked against."""

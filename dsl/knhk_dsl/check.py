@@ -1,0 +1,562 @@
+"""The check of one workflow: its names, its tasks and attributes, every expression in it.
+
+What was found out on the way (types of parameters and results, callees, the graph of the
+flow) is kept in :class:`CheckedWorkflow`, from which :mod:`knhk_dsl.compilation` makes a net
+when nothing was wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from knhk.errors import ERROR, Span
+from knhk.model import CALLEE_OUTSIDE, CALLEE_SKIP, CALLEE_TIMER
+from knhk_dsl import ast
+from knhk_dsl.arguments import bind
+from knhk_dsl.availability import Availability
+from knhk_dsl.callees import Callees, FoundCallee
+from knhk_dsl.emit import Form
+from knhk_dsl.flow import FlowGraph, build
+from knhk_dsl.infer import Typer
+from knhk_dsl.names import RESERVED, FileScope, check_style
+from knhk_dsl.policies import check_lines, first, has_timeout, merged_lines
+from knhk_dsl.policies import LINE_WORDS, Line
+from knhk_dsl.refusals import refuse, refuse_statements
+from knhk_dsl.report import Report, did_you_mean
+from knhk_dsl.scope import EVERYTHING, Scope, Value
+from knhk_dsl.typenames import resolve_type
+from knhk_dsl.types import (
+    DATETIME,
+    DURATION,
+    INT,
+    JSON,
+    NONE,
+    UNKNOWN,
+    EnumerationName,
+    ListOf,
+    Maybe,
+    Type,
+    is_open,
+    maybe,
+)
+
+#: Lines that a task without work of its own cannot have.
+_WORK_LINES: Final = (
+    ast.RetryLine,
+    ast.TimeoutLine,
+    ast.BreakerLine,
+    ast.AtMostLine,
+    ast.UsesLine,
+    ast.ForEachLine,
+    ast.TimesLine,
+    ast.WithoutWaitingLine,
+    ast.OpenLine,
+    ast.CompleteWhenLine,
+    ast.CompensateLine,
+)
+#: Lines that only a task with several instances can have.
+_INSTANCE_LINES: Final = (ast.WithoutWaitingLine, ast.OpenLine, ast.CompleteWhenLine)
+_COUNTS: Final = {
+    "done": Value(INT, "word"),
+    "failed": Value(INT, "word"),
+    "total": Value(INT, "word"),
+    "results": Value(ListOf(JSON), "word"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedTask:
+    """A task as the check has understood it; ``result`` is the type of one instance."""
+
+    declaration: ast.TaskDecl
+    kind: int
+    callee: FoundCallee | None
+    lines: tuple[Line, ...]
+    result: Type
+
+
+@dataclass(eq=False)
+class CheckedWorkflow:
+    """A workflow, and everything that making a net of it needs.
+
+    ``sites`` are its expressions, with the type that each must be made to fit, and its form.
+    """
+
+    declaration: ast.WorkflowDecl
+    file: FileScope
+    parameters: dict[str, Type] = field(default_factory=dict)
+    variables: dict[str, tuple[ast.VarDecl, Type]] = field(default_factory=dict)
+    tasks: dict[str, CheckedTask] = field(default_factory=dict)
+    returns: ast.Expr | None = None
+    result: Type | None = None
+    graph: FlowGraph | None = None
+    sites: list[tuple[ast.Expr, Type | None, Form]] = field(default_factory=list)
+    places: set[str] = field(default_factory=set)
+    mutexes: set[str] = field(default_factory=set)
+
+
+class WorkflowCheck:
+    """Checks one workflow, in the order: names, flow, tasks, expressions."""
+
+    def __init__(
+        self,
+        declaration: ast.WorkflowDecl,
+        file: FileScope,
+        typer: Typer,
+        callees: Callees,
+        report: Report,
+    ) -> None:
+        self.checked = CheckedWorkflow(declaration, file)
+        self._declaration = declaration
+        self._file = file
+        self._typer = typer
+        self._callees = callees
+        self._report = report
+        self._names: dict[str, tuple[Span, str]] = {}
+        self._values: dict[str, Value] = {}
+        self._set: set[str] = set()
+        self._available: Availability | None = None
+        self._unreadable = False
+
+    def run(self) -> CheckedWorkflow:
+        """The checked workflow; what is wrong with it is in the report."""
+        for statement in self._declaration.body:
+            self._declare_bad(statement)
+        self._parameters()
+        for statement in self._declaration.body:
+            self._declare(statement)
+        self._flow()
+        self._variables()
+        for task in self.checked.tasks.values():
+            self._task(task)
+        self._guards()
+        self._return()
+        refuse_statements(self._declaration.body, self._report)
+        self._unused()
+        return self.checked
+
+    # --- names --------------------------------------------------------------------------
+
+    def _declare_bad(self, statement: ast.WorkflowStatement) -> None:
+        if isinstance(statement, ast.BadStatement):
+            self._unreadable = self._unreadable or not statement.names
+            for name in statement.names:
+                self._values.setdefault(name, Value(UNKNOWN, "unknown"))
+
+    def _name(self, name: str, span: Span, kind: str) -> bool:
+        """Takes a name; whether it is free."""
+        if name in RESERVED:
+            self._report.error(
+                "KN207",
+                f"`{name}` is a word of the language and cannot name a {kind}",
+                span,
+                "choose another name",
+            )
+            return False
+        check_style(name, span, kind, self._report)
+        taken = self._names.setdefault(name, (span, kind))
+        if taken[0] is span:
+            return True
+        self._report.error(
+            "KN206",
+            f"`{name}` is the name of a {taken[1]} already",
+            span,
+            "parameters, variables, tasks, places and mutexes share one set of names",
+            ((taken[0], "the first definition"),),
+        )
+        return False
+
+    def _parameters(self) -> None:
+        for parameter in self._declaration.parameters:
+            type_ = resolve_type(parameter.type, self._file, self._report)
+            if not self._name(parameter.name, parameter.span, "parameter"):
+                continue
+            if parameter.default is not None:
+                words = f"the default of `{parameter.name}`"
+                self._typer.check(parameter.default, type_, self._scope(), words)
+                self.checked.sites.append((parameter.default, None, Form.value))
+            self._values[parameter.name] = Value(type_, "parameter")
+            self.checked.parameters[parameter.name] = type_
+
+    def _declare(self, statement: ast.WorkflowStatement) -> None:
+        match statement:
+            case ast.VarDecl():
+                type_ = resolve_type(statement.type, self._file, self._report)
+                if self._name(statement.name, statement.name_span, "variable"):
+                    kept = type_ if statement.initial is not None else maybe(type_)
+                    self.checked.variables[statement.name] = (statement, kept)
+            case ast.PlaceDecl():
+                for declared in statement.names:
+                    self._name(declared.name, declared.span, "place")
+                    self.checked.places.add(declared.name)
+            case ast.MutexDecl():
+                for declared in statement.names:
+                    self._name(declared.name, declared.span, "mutex")
+                    self.checked.mutexes.add(declared.name)
+            case ast.TaskDecl():
+                if self._name(statement.name, statement.name_span, "task"):
+                    self._declare_task(statement)
+            case ast.Return():
+                self._once(statement.span, self.checked.returns, "return")
+                self.checked.returns = self.checked.returns or statement.value
+            case _:
+                pass
+
+    def _once(self, span: Span, earlier: ast.Expr | None, what: str) -> None:
+        if earlier is not None:
+            self._report.error(
+                "KN507",
+                f"`{what}` is given twice",
+                span,
+                "keep one of the two",
+                ((earlier.span, "the first one"),),
+            )
+
+    def _declare_task(self, task: ast.TaskDecl) -> None:
+        kind, callee = CALLEE_OUTSIDE, None
+        result: Type = JSON
+        match task.callee:
+            case ast.CallCallee(call=call):
+                callee = self._callees.find(call, self._file)
+                kind, result = callee.kind, callee.signature.result
+            case ast.TimerCallee():
+                kind = CALLEE_TIMER
+            case ast.SkipCallee():
+                kind = CALLEE_SKIP
+            case _:
+                pass
+        result = JSON if result is NONE or result is UNKNOWN else result
+        lines = merged_lines(task.attributes, self._file, self._report)
+        self.checked.tasks[task.name] = CheckedTask(task, kind, callee, lines, result)
+        many = first(task.attributes, ast.ForEachLine) or first(task.attributes, ast.TimesLine)
+        self._values[task.name] = Value(ListOf(result) if many else result, "task")
+
+    # --- flow ---------------------------------------------------------------------------
+
+    def _flow(self) -> None:
+        graph, diagnostics = build(
+            self._declaration, lambda task: has_timeout(task, self._file)
+        )
+        self._report.diagnostics.extend(diagnostics)
+        self.checked.graph = graph
+        if not any(diagnostic.severity == ERROR for diagnostic in diagnostics):
+            self._available = Availability(graph)
+        if not self.checked.tasks and not self._unreadable:
+            self._report.warning(
+                "KN506",
+                f"workflow `{self._declaration.name}` has no tasks",
+                self._declaration.name_span,
+                "declare what is to be done: task ...",
+            )
+
+    def _before(self, name: str) -> Container[str]:
+        return EVERYTHING if self._available is None else self._available.before(name)
+
+    def _after(self, name: str) -> Container[str]:
+        return EVERYTHING if self._available is None else self._available.after(name)
+
+    def _scope(self, certain: Container[str] = EVERYTHING, place: str = "inside") -> Scope:
+        return Scope(
+            self._file,
+            self._values,
+            certain=certain,
+            place=place,
+            lenient=self._unreadable,
+        )
+
+    def _guards(self) -> None:
+        assert self.checked.graph is not None
+        for node in self.checked.graph.nodes:
+            for arrow in node.outputs:
+                if arrow.guard is not None:
+                    scope = self._scope(self._after(node.name))
+                    self._condition(arrow.guard, scope, "a guard")
+
+    # --- expressions --------------------------------------------------------------------
+
+    def _condition(self, expr: ast.Expr, scope: Scope, words: str) -> None:
+        self._typer.condition(expr, scope, words)
+        self.checked.sites.append((expr, None, Form.condition))
+
+    def _value(
+        self, expr: ast.Expr, type_: Type, scope: Scope, words: str, form: Form = Form.value
+    ) -> None:
+        self._typer.check(expr, type_, scope, words)
+        self.checked.sites.append((expr, None, form))
+
+    def _variables(self) -> None:
+        """In order: an initial value may use parameters and the variables before."""
+        tasks = {name: self._values.pop(name) for name in self.checked.tasks if name in self._values}
+        pending = dict(self.checked.variables)
+        for name, (declaration, type_) in self.checked.variables.items():
+            if declaration.initial is not None:
+                self._check_early(declaration.initial, tasks, pending)
+                self._value(declaration.initial, type_, self._scope(), f"the variable `{name}`")
+            del pending[name]
+            for later in (*pending, *tasks):
+                if self._values.get(later) == _HIDDEN:
+                    del self._values[later]
+            self._values[name] = Value(type_, "variable")
+        self._values.update(tasks)
+
+    def _check_early(
+        self,
+        initial: ast.Expr,
+        tasks: dict[str, Value],
+        pending: dict[str, tuple[ast.VarDecl, Type]],
+    ) -> None:
+        """Reports tasks and later variables by name, better than as unknown names."""
+        for name in _names_in(initial):
+            if name.name in self._values:
+                continue
+            if name.name in tasks or name.name in pending:
+                kind = "a task" if name.name in tasks else "a variable that comes later"
+                self._report.error(
+                    "KN215",
+                    f"`{name.name}` is {kind}: it has no value when the case begins",
+                    name.span,
+                    "use parameters and earlier variables; let a task set it: sets x = ...",
+                )
+                self._values[name.name] = _HIDDEN
+
+    def _return(self) -> None:
+        declared = self._declaration.result
+        wanted = UNKNOWN if declared is None else resolve_type(declared, self._file, self._report)
+        self.checked.result = wanted if declared is not None else None
+        value = self.checked.returns
+        if value is None:
+            if declared is not None and not isinstance(wanted, Maybe) and not is_open(wanted):
+                if not self._unreadable:
+                    self._report.error(
+                        "KN315",
+                        f"workflow `{self._declaration.name}` gives {wanted}, but has no `return`",
+                        declared.span,
+                        "add a line: return ...",
+                    )
+            return
+        at_end = EVERYTHING if self._available is None else self._available.at_end
+        found = self._typer.check(value, wanted, self._scope(at_end), "what the workflow returns")
+        self.checked.sites.append((value, None, Form.value))
+        if declared is None:
+            vague = found in (UNKNOWN, NONE) or isinstance(found, EnumerationName)
+            self.checked.result = JSON if vague or found == ListOf(UNKNOWN) else found
+
+    # --- tasks --------------------------------------------------------------------------
+
+    def _task(self, task: CheckedTask) -> None:
+        declaration = task.declaration
+        before = self._scope(self._before(declaration.name))
+        after = self._scope(self._after(declaration.name))
+        check_lines(declaration.attributes, self._report)
+        self._check_sense(task)
+        inner = before
+        for line in declaration.attributes:
+            match line:
+                case ast.ForEachLine():
+                    inner = self._for_each(line, before)
+                case ast.TimesLine():
+                    self._value(line.count, INT, before, "`times`")
+                    self._check_times(line)
+                case ast.CompleteWhenLine():
+                    counts = {**_COUNTS, "results": Value(ListOf(task.result), "word")}
+                    self._typer.condition(
+                        line.condition, replace(before, local=counts), "`complete when`"
+                    )
+                case ast.CompensateLine():
+                    called = self._callees.find(line.call, self._file)
+                    self._arguments(line.call, called, after)
+                case _:
+                    self._check_reference(line)
+        self._sets(declaration, after)
+        self._callee(task, inner)
+
+    def _for_each(self, line: ast.ForEachLine, scope: Scope) -> Scope:
+        items = self._typer.value(line.items, scope, ListOf(UNKNOWN))
+        self.checked.sites.append((line.items, None, Form.value))
+        element: Type = UNKNOWN
+        if isinstance(items, ListOf):
+            element = items.element
+        elif items is JSON:
+            element = JSON
+        elif items is not UNKNOWN:
+            self._report.error(
+                "KN310",
+                f"`for each` needs a list, not {items}",
+                line.items.span,
+                "give a list, or keys(...) or values(...) of a dictionary",
+            )
+        taken = self._names.get(line.variable)
+        if taken is not None:
+            self._report.error(
+                "KN206",
+                f"`{line.variable}` is the name of a {taken[1]} already",
+                line.variable_span,
+                "choose another name for the element",
+                ((taken[0], "the first definition"),),
+            )
+        elif line.variable in RESERVED:
+            message = f"`{line.variable}` is a word of the language and cannot name an element"
+            self._report.error("KN207", message, line.variable_span, "choose another name")
+        else:
+            check_style(line.variable, line.variable_span, "loop variable", self._report)
+        return scope.with_local(line.variable, Value(element, "loop variable"))
+
+    def _check_times(self, line: ast.TimesLine) -> None:
+        count = line.count
+        if isinstance(count, ast.Unary) and isinstance(count.operand, ast.Literal):
+            negative = count.operator == "-" and count.operand.value != 0
+            if negative:
+                message, hint = "`times` takes 0 or more", "write a number such as: times 3"
+                self._report.error("KN503", message, line.span, hint)
+
+    def _check_sense(self, task: CheckedTask) -> None:
+        lines = task.declaration.attributes
+        if task.kind in (CALLEE_TIMER, CALLEE_SKIP):
+            what = "timer" if task.kind == CALLEE_TIMER else "skip"
+            for line in lines:
+                if isinstance(line, _WORK_LINES):
+                    self._report.error(
+                        "KN502",
+                        f"`{LINE_WORDS[type(line)]}` makes no sense on a {what} task",
+                        line.span,
+                        "leave it out, or give the task something to do",
+                    )
+        for_each, times = first(lines, ast.ForEachLine), first(lines, ast.TimesLine)
+        if for_each is not None and times is not None:
+            self._report.error(
+                "KN508",
+                "a task has either `for each` or `times`",
+                times.span,
+                "leave one of the two out",
+                ((for_each.span, "the other one"),),
+            )
+        if for_each is None and times is None:
+            for line in lines:
+                if isinstance(line, _INSTANCE_LINES):
+                    self._report.error(
+                        "KN502",
+                        f"`{LINE_WORDS[type(line)]}` needs a task with several instances",
+                        line.span,
+                        "add `for each x in xs`, or `times 3`",
+                    )
+
+    def _check_reference(self, line: ast.TaskAttribute) -> None:
+        """Names of tasks, places and mutexes in attribute lines."""
+        match line:
+            case ast.CancelsLine():
+                known = {*self.checked.tasks, *self.checked.places}
+                for declared in line.names:
+                    self._check_declared(declared, known, "task or place")
+            case ast.CompletesLine():
+                self._check_declared(line.name, set(self.checked.tasks), "task")
+                task = self.checked.tasks.get(line.name.name)
+                if task is not None and not isinstance(self._values[line.name.name].type, ListOf):
+                    self._report.error(
+                        "KN502",
+                        f"`completes` needs a task with several instances, and"
+                        f" `{line.name.name}` has one",
+                        line.name.span,
+                        "name a task with `for each` or `times`",
+                    )
+            case ast.WhileLine():
+                self._check_declared(line.place, self.checked.places, "place")
+            case ast.HoldsLine():
+                self._check_declared(line.mutex, self.checked.mutexes, "mutex")
+            case _:
+                pass
+
+    def _check_declared(self, declared: ast.Declared, known: set[str], kind: str) -> None:
+        value = self._values.get(declared.name)
+        if declared.name in known or self._unreadable or value is not None and value.kind == "unknown":
+            return
+        taken = self._names.get(declared.name)
+        if taken is not None:
+            message, code = f"`{declared.name}` is a {taken[1]}, not a {kind}", "KN215"
+        else:
+            message, code = f"there is no {kind} `{declared.name}`", "KN205"
+        self._report.error(code, message, declared.span, did_you_mean(declared.name, known))
+
+    def _sets(self, task: ast.TaskDecl, scope: Scope) -> None:
+        seen: dict[str, Span] = {}
+        for line in task.attributes:
+            if not isinstance(line, ast.SetsLine):
+                continue
+            name = line.name.name
+            self._set.add(name)
+            variable = self.checked.variables.get(name)
+            if variable is None:
+                self._check_declared(line.name, set(self.checked.variables), "variable")
+            if name in seen:
+                self._report.error(
+                    "KN501",
+                    f"`{name}` is set twice by one task",
+                    line.span,
+                    "keep one of the two",
+                    ((seen[name], "the first one"),),
+                )
+            seen.setdefault(name, line.span)
+            type_ = UNKNOWN if variable is None else variable[1]
+            self._value(line.value, type_, scope, f"the variable `{name}`")
+
+    def _callee(self, task: CheckedTask, scope: Scope) -> None:
+        match task.declaration.callee:
+            case ast.CallCallee(call=call):
+                assert task.callee is not None
+                self._arguments(call, task.callee, scope)
+                if task.callee.workflow:
+                    refuse("a workflow as a task", call.span, self._report)
+            case ast.TimerCallee(delay=delay, until=until):
+                if delay is not None:
+                    self._value(delay, DURATION, scope, "what a timer waits", Form.delay_us)
+                if until is not None:
+                    words = "what a timer waits for"
+                    self._value(until, DATETIME, scope, words, Form.moment_us)
+            case ast.MessageCallee(key=key):
+                if key is not None:
+                    self._value(key, UNKNOWN, scope, "the key of a message")
+            case _:
+                pass
+
+    def _arguments(self, call: ast.Call, callee: FoundCallee, scope: Scope) -> None:
+        scope = replace(scope, place="outside")
+
+        def infer(expr: ast.Expr, type_: Type, words: str, code: str) -> None:
+            self._typer.check(expr, type_, scope, words, code)
+            self.checked.sites.append((expr, type_, Form.value))
+
+        what = "this" if callee.kind < 0 and not callee.workflow else f"`{callee.name}`"
+        bind(what, call.arguments, callee.signature, call.span, self._report, infer)
+
+    def _unused(self) -> None:
+        if self._unreadable:
+            return
+        for name, (declaration, _) in self.checked.variables.items():
+            if name not in self._typer.read and name not in self._set:
+                self._report.warning(
+                    "KN212",
+                    f"the variable `{name}` is never used",
+                    declaration.name_span,
+                    "remove it",
+                )
+
+
+_HIDDEN: Final = Value(UNKNOWN, "unknown")
+
+
+def _names_in(expr: object) -> list[ast.Name]:
+    """Every name in an expression."""
+    if isinstance(expr, ast.Name):
+        return [expr]
+    found: list[ast.Name] = []
+    if isinstance(expr, ast.Call) and isinstance(expr.callee, ast.Name):
+        return [name for argument in expr.arguments for name in _names_in(argument)]
+    if isinstance(expr, tuple):
+        for part in expr:
+            found.extend(_names_in(part))
+    elif isinstance(expr, ast.SyntaxNode):
+        for slot in type(expr).__slots__:
+            if not slot.endswith("span"):
+                found.extend(_names_in(getattr(expr, slot)))
+    return found
