@@ -1,7 +1,7 @@
 """The physical limit of a durable engine: a bare loop that appends the same rows.
 
 The rows are read from a store that the engine has written, and are appended to a new file
-with the same schema and settings, already encoded: in groups of 50, and one by one.
+with the same schema and settings, already encoded, so many in each transaction.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Rows:
         return cls(tuple(schema), len(values[0]), values, cases)
 
 
-def append(path: Path, rows: Rows, group: int) -> float:
-    """Seconds to append all rows to a new file, ``group`` of them in a transaction."""
+def append(path: Path, values: list[tuple[object, ...]], rows: Rows, group: int) -> float:
+    """Seconds to append ``values`` to a new file, ``group`` of them in a transaction."""
     path.unlink(missing_ok=True)
     connection = apsw.Connection(str(path))
     try:
@@ -59,9 +59,9 @@ def append(path: Path, rows: Rows, group: int) -> float:
             connection.execute(statement)
         insert = f"INSERT INTO inputs VALUES ({', '.join('?' * rows.width)})"
         begin = time.perf_counter()
-        for at in range(0, len(rows.values), group):
+        for at in range(0, len(values), group):
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(insert, rows.values[at : at + group])
+            connection.executemany(insert, values[at : at + group])
             connection.execute("COMMIT")
         return time.perf_counter() - begin
     finally:

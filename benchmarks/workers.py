@@ -96,6 +96,11 @@ class Worker:
         if self._process.wait(timeout=60):
             raise AssertionError(f"{self._name} ended with code {self._process.returncode}")
 
+    def kill(self) -> None:
+        """End it at once: what it does is not wanted any more."""
+        self._process.kill()
+        self._process.wait()
+
 
 @contextmanager
 def worker(module: str, *arguments: str) -> Iterator[Worker]:
@@ -103,8 +108,10 @@ def worker(module: str, *arguments: str) -> Iterator[Worker]:
     process = Worker(module, *arguments)
     try:
         yield process
-    finally:
-        process.close()
+    except BaseException:
+        process.kill()
+        raise
+    process.close()
 
 
 def requests() -> Iterator[Request]:

@@ -44,17 +44,17 @@ nitpick_ignore_regex = [
     # Names of the standard library and of libraries, as they stand in annotations.
     ("py:.*", r"(collections|contextlib|contextvars|datetime|os|pathlib|types|typing)(\..*)?"),
     ("py:.*", r"(anyio|click|pluggy|pydantic|pytest)(\..*)?"),
+    # Constants: bounds, which have a page of their own, and tables of the kernel.
+    ("py:data", r"[A-Z_]+"),
     # Modules that are named for readers of the source; callers never import them.
     ("py:mod", r"knhk\.(engine|journal|kernel|connect)\.\w+"),
 ]
 nitpick_ignore = [
-    # A table in a module of the kernel; the documentation draws it.
-    ("py:data", "TRANSITIONS"),
     # Parts of the kernel that callers hand on and never take apart.
     ("py:class", "knhk.kernel.program.Program"),
     # Type variables.
-    ("py:class", "knhk.connect.connector.FunctionT"),
-    ("py:class", "knhk.connect.connector.SettingsT"),
+    ("py:class", "knhk.connect.connector.F"),
+    ("py:class", "knhk.connect.connector.SettingsModel"),
 ]
 
 html_theme = "furo"
@@ -80,8 +80,17 @@ python_use_unqualified_type_names = True
 
 
 #: Classes that callers are given and never make themselves.
-GIVEN = frozenset({"knhk.Module", "knhk.Workflow", "knhk.Case", "knhk.WorkItem"}) | frozenset(
-    {"knhk.engine.Engine", "knhk.engine.CaseHandle"}
+GIVEN = frozenset(
+    {
+        "knhk.Case",
+        "knhk.Module",
+        "knhk.WorkItem",
+        "knhk.Workflow",
+        "knhk.engine.CaseHandle",
+        "knhk.engine.Engine",
+        "knhk_dsl.Compilation",
+        "knhk_dsl.Sources",
+    }
 )
 
 

@@ -6,7 +6,8 @@ which its commands run. The blocks of a page are examples in the order in which 
 - `knhk`: must check without a diagnostic;
 - `python`: runs, and its assertions hold; all blocks of a page share their names;
 - `console`: lines with `$` run in a shell, what is shown beneath them is what they print
-  (stdout and stderr together; a line `...` stands for any lines, `...` in a line for any text);
+  (stdout and stderr together; a line `...` stands for any lines, `...` in a line for any text;
+  times of day and made-up names of cases are not compared);
 - any other language counts only when it has a file name.
 
 A comment line before a block, `% example: clause | clause`, says more:
@@ -46,6 +47,13 @@ from knhk_dsl import Sources, check_sources
 
 HERE = Path(__file__).parent
 COMMAND_TIMEOUT_S = 60
+#: What a run prints that the next one does not: moments, times, made-up names, trailing space.
+CHANCE = (
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "<moment>"),
+    (re.compile(r"\d\d:\d\d:\d\d\.\d{3}"), "<time>"),
+    (re.compile(r"-[0-9a-f]{12}\b"), "-<id>"),
+    (re.compile(r"[ \t]+$", re.MULTILINE), ""),
+)
 #: "Something is never used": a page may show a declaration before there is a use for it.
 NOT_COUNTED = frozenset({"KN212"})
 
@@ -172,11 +180,19 @@ def evaluate_console(example: Example, block: Block) -> str | None:
 
 def matches(shown: str, printed: str) -> bool:
     """Whether the output is as shown, where `...` stands for anything."""
+    shown, printed = _without_chance(shown), _without_chance(printed)
     lines = [
         "(?:.*\n)*?" if line.strip() == "..." else re.escape(line).replace(r"\.\.\.", ".*") + "\n"
         for line in shown.splitlines()
     ]
     return re.fullmatch("".join(lines), printed + "\n") is not None
+
+
+def _without_chance(text: str) -> str:
+    """The text with signs for what differs from run to run."""
+    for pattern, sign in CHANCE:
+        text = pattern.sub(sign, text)
+    return text
 
 
 def command_environment(bin_path: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ __all__ = ["Bound", "bounds", "codes", "setup"]
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+#: The name of a role before a reference, which only reStructuredText needs.
+ROLE = re.compile(r":\w+:(?=`)")
+#: A link to another file of the source tree, which is no page here.
+RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")
 BOUND_WORDS = frozenset({"MAX", "MIN"})
 
 GROUPS = {
@@ -82,7 +87,12 @@ def _bounds_of(module: str, source: str) -> Iterator[Bound]:
             continue
         name = statement.target.id
         doc = _comment_before(lines, statement.lineno - 1)
-        if statement.value is None or not doc or not BOUND_WORDS & set(name.split("_")):
+        if (
+            name.startswith("_")
+            or statement.value is None
+            or not doc
+            or not BOUND_WORDS & set(name.split("_"))
+        ):
             continue
         value = ast.get_source_segment(source, statement.value) or ""
         yield Bound(module, name, value, doc)
@@ -93,7 +103,7 @@ def _comment_before(lines: list[str], index: int) -> str:
     while index > 0 and lines[index - 1].startswith("#:"):
         index -= 1
         words.insert(0, lines[index].lstrip("#:").strip())
-    return " ".join(words)
+    return ROLE.sub("", " ".join(words))
 
 
 def _table(heads: tuple[str, ...], widths: tuple[int, ...]) -> tuple[nodes.table, nodes.tbody]:
@@ -182,9 +192,10 @@ class ResultsDirective(SphinxDirective):
         self.env.note_dependency(str(RESULTS))
         if not RESULTS.exists():
             return [_text("No run is kept in this tree. `nox -s bench` makes one.")]
-        return self.parse_text_to_nodes(
-            RESULTS.read_text(encoding="utf-8"), allow_section_headings=True
-        )
+        text = RELATIVE_LINK.sub(r"\1", RESULTS.read_text(encoding="utf-8"))
+        if text.startswith("# "):  # the page has a title of its own
+            text = text.partition("\n")[2]
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

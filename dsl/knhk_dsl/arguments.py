@@ -114,7 +114,8 @@ def bind(
             position += 1
             type_ = signature.more if parameter is None else parameter.type
             problem = "" if type_ is not None else f"takes {_count(len(by_place))} by position"
-            hint = f"write its name: {', '.join(f'{n}: ...' for n in by_name if n not in given)}"
+            left = ", ".join(f"{name}: ..." for name in by_name if name not in given)
+            hint = f"write its name: {left}" if left else "leave it out"
         if problem:
             report.error(codes.surplus, f"{what} {problem}", argument.span, hint)
         name = argument.name if parameter is None else parameter.name

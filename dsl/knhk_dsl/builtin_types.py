@@ -186,15 +186,12 @@ def _join(types: list[Type]) -> Type:
 
 
 def _coalesce(types: list[Type]) -> Type:
-    merged: Type = NONE
+    merged: Type = UNKNOWN
     for type_ in types:
-        merged = common(merged, without_none(type_))
+        if type_ is not NONE:
+            merged = common(merged, without_none(type_))
     last = types[-1]
     return maybe(merged) if isinstance(last, Maybe) or last is NONE else merged
-
-
-def _str(types: list[Type]) -> Type:
-    return STR
 
 
 def _format(types: list[Type]) -> Type:
@@ -216,7 +213,7 @@ BUILTINS: Final[dict[str, Builtin]] = {
         Builtin("sorted", ("values", "reverse"), 1, _sorted),
         Builtin("abs", ("value",), 1, _abs),
         Builtin("round", ("value", "digits"), 1, _round),
-        Builtin("str", ("value",), 1, _str, takes_none=True),
+        Builtin("str", ("value",), 1, _fixed(STR), takes_none=True),
         Builtin("int", ("value",), 1, _number(INT)),
         Builtin("float", ("value",), 1, _number(FLOAT)),
         Builtin("decimal", ("value",), 1, _number(DECIMAL)),

@@ -10,10 +10,11 @@ from knhk.errors import Span
 from knhk.model import CALLEE_CONNECTOR, CALLEE_PLUGIN, CALLEE_PYTHON, ConnectorSignature
 from knhk_dsl import ast
 from knhk_dsl.arguments import ANYTHING, CallParameter, CallSignature, signature_of
+from knhk_dsl.builtin_types import BUILTINS
 from knhk_dsl.environment import Environment
 from knhk_dsl.names import FileScope, Symbol
-from knhk_dsl.pymodules import UnreadableModule
-from knhk_dsl.report import Report, did_you_mean
+from knhk_dsl.pymodules import UnreadableModule, is_known
+from knhk_dsl.report import Report, an, did_you_mean
 from knhk_dsl.signatures import NoSuchName, Signatures
 from knhk_dsl.sources import Sources
 from knhk_dsl.typenames import resolve_type
@@ -81,7 +82,9 @@ class Callees:
         if not scope.unreadable:
             callable_names = [s.name for s in scope.of_kind("callable", "workflow", "connector")]
             hint = did_you_mean(name, [*callable_names, *self._task_types])
-            if not hint.startswith("did"):
+            if name in BUILTINS:
+                hint = f"call it in an expression: sets x = {name}(...)"
+            elif not hint.startswith("did"):
                 hint = f"import it: from a_module use {name}"
             self._report.error("KN604", f"there is nothing to call named `{name}`", span, hint)
         return _UNKNOWN
@@ -98,7 +101,7 @@ class Callees:
         hint = "name a Python callable, a connector's operation or a task type"
         if symbol.kind == "connector":
             hint = f"name an operation: {symbol.name}.{self._first_operation(symbol)}(...)"
-        message = f"`{symbol.name}` is a {symbol.kind}, which a task cannot call"
+        message = f"`{symbol.name}` is {an(symbol.kind)}, which a task cannot call"
         self._report.error("KN604", message, span, hint)
         return _UNKNOWN
 
@@ -113,7 +116,7 @@ class Callees:
         symbol = scope.find(name)
         if symbol is None or not isinstance(symbol.value, ast.ConnectorDecl):
             if symbol is not None and symbol.kind != "unknown":
-                message = f"`{name}` is a {symbol.kind}, not a connector"
+                message = f"`{name}` is {an(symbol.kind)}, not a connector"
                 self._report.error("KN604", message, span, "declare it: connector ... = type(...)")
             elif symbol is None and not scope.unreadable:
                 known = [other.name for other in scope.of_kind("connector")]
@@ -130,7 +133,7 @@ class Callees:
             if found is None:
                 self._report.error(
                     "KN603",
-                    f"a {type_name} connector has no operation `{operation}`",
+                    f"connectors of type `{type_name}` have no operation `{operation}`",
                     callee.name_span,
                     did_you_mean(operation, dict(signature.operations)),
                 )
@@ -149,7 +152,11 @@ class Callees:
         assert isinstance(workflow, ast.WorkflowDecl)
         if id(workflow) not in self._workflows:
             quiet = Report()  # the workflow's own check reports its types
-            result = JSON if workflow.result is None else resolve_type(workflow.result, symbol.file, quiet)
+            result = (
+                JSON
+                if workflow.result is None
+                else resolve_type(workflow.result, symbol.file, quiet)
+            )
             self._workflows[id(workflow)] = _signature(
                 workflow.parameters, result, symbol.file, quiet
             )
@@ -185,6 +192,8 @@ class Callees:
             return ANYTHING
         except UnreadableModule as problem:
             self._warn_once("KN211", use, f"cannot be read ({problem})", "mend it")
+            return ANYTHING
+        if found is None and is_known(use.module):
             return ANYTHING
         if found is None:
             hint = "put it beside this file or in the project's root, or install it"

@@ -21,13 +21,13 @@ from knhk_dsl.emit import Form
 from knhk_dsl.flow import FlowGraph, build
 from knhk_dsl.infer import Typer
 from knhk_dsl.names import RESERVED, FileScope, check_style
-from knhk_dsl.policies import check_lines, first, has_timeout, merged_lines
-from knhk_dsl.policies import LINE_WORDS, Line
+from knhk_dsl.policies import LINE_WORDS, Line, check_lines, first, has_timeout, merged_lines
 from knhk_dsl.refusals import refuse, refuse_statements
 from knhk_dsl.report import Report, did_you_mean
 from knhk_dsl.scope import EVERYTHING, Scope, Value
 from knhk_dsl.typenames import resolve_type
 from knhk_dsl.types import (
+    DATE,
     DATETIME,
     DURATION,
     INT,
@@ -42,9 +42,8 @@ from knhk_dsl.types import (
     maybe,
 )
 
-#: Lines that a task without work of its own cannot have.
+#: Lines that a task without work of its own cannot have. A timer may retry what it `sets`.
 _WORK_LINES: Final = (
-    ast.RetryLine,
     ast.TimeoutLine,
     ast.BreakerLine,
     ast.AtMostLine,
@@ -118,6 +117,7 @@ class WorkflowCheck:
         self._values: dict[str, Value] = {}
         self._set: set[str] = set()
         self._available: Availability | None = None
+        self._on_failure: ast.OnFailure | None = None
         self._unreadable = False
 
     def run(self) -> CheckedWorkflow:
@@ -201,10 +201,13 @@ class WorkflowCheck:
             case ast.Return():
                 self._once(statement.span, self.checked.returns, "return")
                 self.checked.returns = self.checked.returns or statement.value
+            case ast.OnFailure():
+                self._once(statement.span, self._on_failure, "on failure")
+                self._on_failure = self._on_failure or statement
             case _:
                 pass
 
-    def _once(self, span: Span, earlier: ast.Expr | None, what: str) -> None:
+    def _once(self, span: Span, earlier: ast.SyntaxNode | None, what: str) -> None:
         if earlier is not None:
             self._report.error(
                 "KN507",
@@ -236,9 +239,7 @@ class WorkflowCheck:
     # --- flow ---------------------------------------------------------------------------
 
     def _flow(self) -> None:
-        graph, diagnostics = build(
-            self._declaration, lambda task: has_timeout(task, self._file)
-        )
+        graph, diagnostics = build(self._declaration, lambda task: has_timeout(task, self._file))
         self._report.diagnostics.extend(diagnostics)
         self.checked.graph = graph
         if not any(diagnostic.severity == ERROR for diagnostic in diagnostics):
@@ -288,7 +289,9 @@ class WorkflowCheck:
 
     def _variables(self) -> None:
         """In order: an initial value may use parameters and the variables before."""
-        tasks = {name: self._values.pop(name) for name in self.checked.tasks if name in self._values}
+        tasks = {
+            name: self._values.pop(name) for name in self.checked.tasks if name in self._values
+        }
         pending = dict(self.checked.variables)
         for name, (declaration, type_) in self.checked.variables.items():
             if declaration.initial is not None:
@@ -416,7 +419,8 @@ class WorkflowCheck:
         if task.kind in (CALLEE_TIMER, CALLEE_SKIP):
             what = "timer" if task.kind == CALLEE_TIMER else "skip"
             for line in lines:
-                if isinstance(line, _WORK_LINES):
+                retried = task.kind == CALLEE_SKIP and isinstance(line, ast.RetryLine)
+                if retried or isinstance(line, _WORK_LINES):
                     self._report.error(
                         "KN502",
                         f"`{LINE_WORDS[type(line)]}` makes no sense on a {what} task",
@@ -469,7 +473,11 @@ class WorkflowCheck:
 
     def _check_declared(self, declared: ast.Declared, known: set[str], kind: str) -> None:
         value = self._values.get(declared.name)
-        if declared.name in known or self._unreadable or value is not None and value.kind == "unknown":
+        if (
+            declared.name in known
+            or self._unreadable
+            or (value is not None and value.kind == "unknown")
+        ):
             return
         taken = self._names.get(declared.name)
         if taken is not None:
@@ -511,8 +519,10 @@ class WorkflowCheck:
                 if delay is not None:
                     self._value(delay, DURATION, scope, "what a timer waits", Form.delay_us)
                 if until is not None:
+                    is_date = self._typer.infer(until, scope) is DATE
                     words = "what a timer waits for"
-                    self._value(until, DATETIME, scope, words, Form.moment_us)
+                    type_ = DATE if is_date else DATETIME
+                    self._value(until, type_, scope, words, Form.moment_us)
             case ast.MessageCallee(key=key):
                 if key is not None:
                     self._value(key, UNKNOWN, scope, "the key of a message")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from knhk.model import ConnectorSignature, OperationSignature
 
 
-def _no_connector(name: str) -> ConnectorSignature | None:
+def _no_connector(_name: str) -> ConnectorSignature | None:
     return None
 
 

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from knhk_dsl import ast
 from knhk_dsl.arguments import (
     ANYTHING,
     SETTING_CODES,
+    CallParameter,
     CallSignature,
     bind,
     settings_signature,
 )
 from knhk_dsl.callees import Callees
+from knhk_dsl.components import components
 from knhk_dsl.environment import Environment
 from knhk_dsl.infer import Typer
 from knhk_dsl.names import FileScope, Symbol, check_field_name
 from knhk_dsl.policies import check_lines, check_policy, policy_lines
 from knhk_dsl.refusals import refuse_declarations
-from knhk_dsl.report import Report, did_you_mean
-from knhk_dsl.scope import Scope
+from knhk_dsl.report import Report, an, did_you_mean
+from knhk_dsl.scope import Scope, Value
 from knhk_dsl.typenames import resolve_type
-from knhk_dsl.types import UNKNOWN, Field, Maybe, Record, Type
+from knhk_dsl.types import DURATION, JSON, STR, Field, Maybe, Record, Type
+
+#: What makes a trigger start its workflow, and how each is written.
+TRIGGER_SOURCES: Final[Mapping[str, CallSignature]] = {
+    name: CallSignature((CallParameter(parameter, type_),), JSON)
+    for name, parameter, type_ in (
+        ("cron", "schedule", STR),
+        ("every", "interval", DURATION),
+        ("idle", "interval", DURATION),
+        ("event", "name", STR),
+        ("change", "name", STR),
+    )
+}
 
 
 @dataclass(eq=False)
@@ -56,13 +72,6 @@ class FileCheck:
         for symbol, declaration in self._own(ast.RecordDecl):
             record = symbol.value
             assert isinstance(record, Record)
-            if not declaration.fields:
-                self._report.error(
-                    "KN306",
-                    f"the record {record} has no fields",
-                    declaration.name_span,
-                    "add lines such as: name: str",
-                )
             for declared in declaration.fields:
                 self._define_field(record, declared)
 
@@ -76,14 +85,16 @@ class FileCheck:
                 "remove one of the two",
             )
         elif check_field_name(declared.name, declared.span, self._report):
-            record.fields[declared.name] = Field(type_, declared.default is None)
+            defaulted = declared.default is not None
+            required = not defaulted and not isinstance(type_, Maybe)
+            record.fields[declared.name] = Field(type_, required, defaulted)
 
     def run(self) -> CheckedFile:
         """Checks defaults, connectors, policies and what is refused."""
         for symbol, record in self._own(ast.RecordDecl):
             assert isinstance(symbol.value, Record)
             self._defaults(symbol.value, record)
-            self._check_finite(symbol.value, record)
+        self._check_finite()
         for declaration in self._scope.source.tree.declarations:
             match declaration:
                 case ast.ConnectorDecl():
@@ -116,27 +127,37 @@ class FileCheck:
                 self.checked.sites.append(declared.default)
                 self.checked.defaults[record, declared.name] = declared.default
 
-    def _check_finite(self, record: Record, declaration: ast.RecordDecl) -> None:
-        """A record that must hold itself could never be made."""
-        if _must_hold(record, record, set()):
-            self._report.error(
-                "KN301",
-                f"the record {record} holds itself without end",
-                declaration.name_span,
-                f"make one of the fields optional or a list: {record}?",
-            )
+    def _check_finite(self) -> None:
+        """A record that must hold itself could never be made.
+
+        Only records of one file can hold each other, as files do not use each other in circles.
+        """
+        own = self._own(ast.RecordDecl)
+        numbers = {symbol.value: number for number, (symbol, _) in enumerate(own)}
+        held = [_held(symbol.value, numbers) for symbol, _ in own]
+        for circle in components(range(len(own)), held):
+            if len(circle) == 1 and circle[0] not in held[circle[0]]:
+                continue
+            for number in circle:
+                declaration = own[number][1]
+                self._report.error(
+                    "KN301",
+                    f"the record {declaration.name} holds itself without end",
+                    declaration.name_span,
+                    f"make one of the fields optional or a list: {declaration.name}?",
+                )
 
     def _connector(self, connector: ast.ConnectorDecl) -> None:
         signature = self._callees.connector(connector.type)
         if signature is None:
             known = list(self._environment.connector_names())
+            message = f"there is no connector type `{connector.type}`"
             hint = did_you_mean(connector.type, known)
-            self._report.error(
-                "KN601",
-                f"there is no connector type `{connector.type}`",
-                connector.type_span,
-                hint or f"install it: pip install knhk-{connector.type}",
-            )
+            if connector.type in known:
+                message = f"the connector type `{connector.type}` is installed and cannot be used"
+                hint = "see the log for the reason, then reinstall or update its package"
+            hint = hint or f"install it: pip install knhk-{connector.type}"
+            self._report.error("KN601", message, connector.type_span, hint)
         settings = ANYTHING if signature is None else settings_signature(signature.settings)
         self._settings(connector, settings)
         check_lines(connector.policies, self._report)
@@ -155,29 +176,12 @@ class FileCheck:
         span = connector.type_span
         bind(what, connector.settings, signature, span, self._report, infer, SETTING_CODES)
 
-    def _refused(
-        self, declaration: ast.TriggerDecl | ast.InvariantDecl | ast.StrategyDecl
-    ) -> None:
+    def _refused(self, declaration: ast.TriggerDecl | ast.InvariantDecl | ast.StrategyDecl) -> None:
         """What is not executed yet is typed as far as its names are known."""
         scope = Scope(self._scope, lenient=True)
         match declaration:
             case ast.TriggerDecl():
-                started = self._scope.find(declaration.starts.callee.name) if isinstance(
-                    declaration.starts.callee, ast.Name
-                ) else None
-                if started is None and not self._scope.unreadable:
-                    known = [workflow.name for workflow in self._scope.of_kind("workflow")]
-                    name = getattr(declaration.starts.callee, "name", "")
-                    self._report.error(
-                        "KN205",
-                        f"there is no workflow `{name}`",
-                        declaration.starts.callee.span,
-                        did_you_mean(name, known),
-                    )
-                for argument in (*declaration.source.arguments, *declaration.starts.arguments):
-                    self._typer.infer(argument.value, scope)
-                if declaration.when is not None:
-                    self._typer.condition(declaration.when, scope, "`when`")
+                self._trigger(declaration)
             case ast.InvariantDecl():
                 self._typer.condition(declaration.rule, scope, "an invariant")
             case ast.StrategyDecl():
@@ -185,16 +189,45 @@ class FileCheck:
                 for argument in declaration.action.arguments:
                     self._typer.infer(argument.value, scope)
 
+    def _trigger(self, trigger: ast.TriggerDecl) -> None:
+        source = trigger.source.callee
+        signature = TRIGGER_SOURCES.get(source.name) if isinstance(source, ast.Name) else None
+        if signature is None:
+            name = source.name if isinstance(source, ast.Name) else ""
+            message = "nothing triggers in this way"
+            hint = did_you_mean(name, TRIGGER_SOURCES)
+            self._report.error("KN305", message, source.span, hint)
+        scope = Scope(self._scope).with_local("event", Value(JSON, "word"))
+        self._bind(trigger.source, signature or ANYTHING, scope)
+        self._bind(trigger.starts, self._started(trigger.starts), scope)
+        if trigger.when is not None:
+            self._typer.condition(trigger.when, scope, "`when`")
 
-def _must_hold(record: Record, wanted: Record, seen: set[Record]) -> bool:
-    for field_ in record.fields.values():
-        type_ = field_.type
-        if isinstance(type_, Maybe) or type_ is UNKNOWN or not isinstance(type_, Record):
-            continue
-        if type_ is wanted:
-            return True
-        if type_ not in seen:
-            seen.add(type_)
-            if _must_hold(type_, wanted, seen):
-                return True
-    return False
+    def _started(self, call: ast.Call) -> CallSignature:
+        """What the workflow that a trigger starts takes."""
+        name = call.callee.name if isinstance(call.callee, ast.Name) else ""
+        symbol = self._scope.find(name)
+        if symbol is not None and isinstance(symbol.value, ast.WorkflowDecl):
+            return self._callees.find(call, self._scope).signature
+        if symbol is None and not self._scope.unreadable:
+            known = [workflow.name for workflow in self._scope.of_kind("workflow")]
+            message, hint = f"there is no workflow `{name}`", did_you_mean(name, known)
+            self._report.error("KN205", message, call.callee.span, hint)
+        elif symbol is not None and symbol.kind != "unknown":
+            message = f"`{name}` is {an(symbol.kind)}, and a trigger starts a workflow"
+            self._report.error("KN215", message, call.callee.span, "name a workflow")
+        return ANYTHING
+
+    def _bind(self, call: ast.Call, signature: CallSignature, scope: Scope) -> None:
+        def infer(expr: ast.Expr, type_: Type, words: str, code: str) -> None:
+            self._typer.check(expr, type_, scope, words, code)
+
+        what = f"`{call.callee.name}`" if isinstance(call.callee, ast.Name) else "this"
+        bind(what, call.arguments, signature, call.span, self._report, infer)
+
+
+def _held(record: object, numbers: Mapping[object, int]) -> list[int]:
+    """The records that a record must hold: its fields that are records, and not optional."""
+    assert isinstance(record, Record)
+    types = (field_.type for field_ in record.fields.values())
+    return [numbers[type_] for type_ in types if type_ in numbers]

@@ -19,7 +19,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import (
     Clamped,
     Context,
@@ -32,7 +32,7 @@ from decimal import (
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from knhk.errors import ExpressionError, MisfitError
 from knhk.model import Moment
@@ -54,7 +54,7 @@ FORMAT_WIDTH_MAX: Final = 1_000
 _PATTERNS_KEPT: Final = 256
 #: Above this the length of a range could not be told.
 _RANGE_BOUND_MAX: Final = 2**61
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 CONTEXT: Final = Context(
     prec=DECIMAL_DIGITS,
@@ -325,14 +325,14 @@ class Work:
                 fail("a whole number to a negative power: write float(x) ** y")
             if left.bit_length() * right > INTEGER_BITS_MAX and abs(left) > 1:
                 fail("a whole number is too large")
-        elif isinstance(left, float) or isinstance(right, float):
-            if isinstance(left, (int, float)) and left < 0 and right != int(right):  # type: ignore[call-overload]
-                fail("a negative number to a broken power has no result")
-        return self._operate("**", left, right)
+        value = self._operate("**", left, right)
+        if isinstance(value, complex):
+            fail("a negative number to a broken power has no result")
+        return value
 
     def _operate(self, operator: str, left: object, right: object) -> object:
         numbers = isinstance(left, _Number) and isinstance(right, _Number)
-        if isinstance(left, bool) or isinstance(right, bool) or operator == "**" and not numbers:
+        if isinstance(left, bool) or isinstance(right, bool) or (operator == "**" and not numbers):
             fail(f"`{operator}` does not take {kind_of(left)} and {kind_of(right)}")
         if isinstance(left, Decimal) or isinstance(right, Decimal):
             if numbers:
@@ -376,8 +376,11 @@ class Work:
     def all_(self, values: object) -> bool:
         return all(truth(value) for value in self.elements(values))
 
-    def sorted_(self, values: object, reverse: object = False) -> list[object]:
-        return self.listed(sorted(self.elements(values), reverse=truth(reverse)))  # type: ignore[type-var]
+    def sorted_(self, values: object, *reverse: object) -> list[object]:
+        backwards = bool(reverse) and truth(reverse[0])
+        found: list[Any] = list(self.elements(values))
+        found.sort(reverse=backwards)
+        return self.listed(found)
 
     def abs_(self, value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, (*_Number, timedelta)):

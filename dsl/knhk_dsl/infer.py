@@ -8,7 +8,7 @@ decimal, exactly. After a mistake the type is ``unknown``, which fits everything
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import ClassVar, Final
 
 from knhk_dsl import ast
 from knhk_dsl.arguments import CallParameter, CallSignature, bind
@@ -22,7 +22,7 @@ from knhk_dsl.operators import (
     operand_hint,
     ordered,
 )
-from knhk_dsl.report import Report, did_you_mean
+from knhk_dsl.report import Report, an, did_you_mean
 from knhk_dsl.scope import Scope, Value
 from knhk_dsl.types import (
     BOOL,
@@ -107,7 +107,9 @@ class Typer:
                 hint = "compare it: ... > 0"
             elif type_ is STR or isinstance(type_, (ListOf, DictOf)):
                 hint = "compare its length: len(...) > 0"
-            elif isinstance(type_, (Record, Scalar)) and isinstance(self.types.get(id(expr)), Maybe):
+            elif isinstance(type_, (Record, Scalar)) and isinstance(
+                self.types.get(id(expr)), Maybe
+            ):
                 hint = "compare it: ... != none"
             self._report.error(
                 "KN309", f"{words} must be true or false, not {_spell(type_)}", expr.span, hint
@@ -139,7 +141,7 @@ class Typer:
                         "compute a part of it in a variable",
                     )
                 return UNKNOWN
-            type_ = _METHODS[type(expr)](self, expr, scope, expected)
+            type_ = self._METHODS[type(expr)](self, expr, scope, expected)
         finally:
             self._depth -= 1
         self.types[id(expr)] = type_
@@ -147,7 +149,7 @@ class Typer:
 
     # --- literals and displays ----------------------------------------------------------
 
-    def _literal(self, expr: ast.Literal, scope: Scope, expected: Type) -> Type:
+    def _literal(self, expr: ast.Literal, _scope: Scope, expected: Type) -> Type:
         value = expr.value
         if value is None:
             return NONE
@@ -159,10 +161,10 @@ class Typer:
             return DECIMAL
         return INT if isinstance(value, int) else FLOAT
 
-    def _duration(self, expr: ast.DurationLiteral, scope: Scope, expected: Type) -> Type:
+    def _duration(self, _expr: ast.DurationLiteral, _scope: Scope, _expected: Type) -> Type:
         return DURATION
 
-    def _template(self, expr: ast.Template, scope: Scope, expected: Type) -> Type:
+    def _template(self, expr: ast.Template, scope: Scope, _expected: Type) -> Type:
         for part in expr.parts:
             if not isinstance(part, str):
                 self.value(part, scope)
@@ -247,7 +249,7 @@ class Typer:
 
     # --- names and parts ----------------------------------------------------------------
 
-    def _name(self, expr: ast.Name, scope: Scope, expected: Type) -> Type:
+    def _name(self, expr: ast.Name, scope: Scope, _expected: Type) -> Type:
         value = scope.find(expr.name)
         if value is not None:
             if expr.name not in scope.local:
@@ -276,7 +278,7 @@ class Typer:
         }
         self._report.error(
             "KN215",
-            f"`{expr.name}` is a {symbol.kind}, not a value",
+            f"`{expr.name}` is {an(symbol.kind)}, not a value",
             expr.span,
             hints.get(symbol.kind, "use a parameter, a variable or a task's result"),
         )
@@ -295,7 +297,7 @@ class Typer:
                 hint = f"write {expr.name.lower().replace('null', 'none')}"
         self._report.error("KN205", message, expr.span, hint)
 
-    def _attribute(self, expr: ast.Attribute, scope: Scope, expected: Type) -> Type:
+    def _attribute(self, expr: ast.Attribute, scope: Scope, _expected: Type) -> Type:
         owner = self.infer(expr.value, scope)
         if isinstance(owner, EnumerationName):
             enumeration = owner.enumeration
@@ -321,9 +323,7 @@ class Typer:
             if field is not None:
                 return field.type
             hint = did_you_mean(expr.name, owner.fields)
-            self._report.error(
-                "KN304", f"{owner} has no field `{expr.name}`", expr.name_span, hint
-            )
+            self._report.error("KN304", f"{owner} has no field `{expr.name}`", expr.name_span, hint)
             return UNKNOWN
         hint = "only records have fields"
         if isinstance(owner, DictOf):
@@ -335,7 +335,7 @@ class Typer:
         )
         return UNKNOWN
 
-    def _index(self, expr: ast.Index, scope: Scope, expected: Type) -> Type:
+    def _index(self, expr: ast.Index, scope: Scope, _expected: Type) -> Type:
         owner = self.value(expr.value, scope)
         if isinstance(owner, DictOf):
             self.check(expr.index, STR, scope, "the key of a dictionary", "KN302")
@@ -393,7 +393,7 @@ class Typer:
             return UNKNOWN
         return type_
 
-    def _comparison(self, expr: ast.Comparison, scope: Scope, expected: Type) -> Type:
+    def _comparison(self, expr: ast.Comparison, scope: Scope, _expected: Type) -> Type:
         left_expr, left = expr.left, self.infer(expr.left, scope)
         for operator, right_expr in zip(expr.operators, expr.operands, strict=True):
             right = self.infer(right_expr, scope, without_none(left))
@@ -457,16 +457,17 @@ class Typer:
         scope: Scope,
     ) -> None:
         types: list[Type] = []
-        for operand, type_ in (left, right):
-            if isinstance(type_, Maybe):
+        for operand, found in (left, right):
+            type_ = without_none(found)
+            if isinstance(found, Maybe):
                 self._untested(operand, scope)
-            elif type_ is NONE:
+            elif found is NONE:
                 hint = "write == none or != none"
                 self._report.error("KN302", f"`{operator}` does not take none", operand.span, hint)
                 type_ = UNKNOWN
-            elif isinstance(type_, EnumerationName):
-                type_ = self._not_a_value(operand, type_)
-            types.append(without_none(type_))
+            elif isinstance(found, EnumerationName):
+                type_ = self._not_a_value(operand, found)
+            types.append(type_)
         if not ordered(types[0], types[1]):
             self._report.error(
                 "KN302",
@@ -498,13 +499,15 @@ class Typer:
         for argument in expr.arguments:
             self.infer(argument.value, scope)
         if symbol is not None or scope.find(name) is not None:
+            if symbol is not None:
+                symbol.used = True
             if symbol is not None and symbol.kind == "unknown":
                 return UNKNOWN
             kind = symbol.kind if symbol is not None else "value"
             only = f"only a task calls it: task t = {name}(...)"
             self._report.error(
                 "KN305",
-                f"`{name}` is a {kind} and cannot be called in an expression",
+                f"`{name}` is {an(kind)} and cannot be called in an expression",
                 expr.callee.span,
                 only if kind in ("callable", "workflow") else "",
             )
@@ -711,6 +714,23 @@ class Typer:
         )
         return UNKNOWN
 
+    _METHODS: ClassVar[Mapping[type, Callable[..., Type]]] = {
+        ast.Literal: _literal,
+        ast.DurationLiteral: _duration,
+        ast.Template: _template,
+        ast.Name: _name,
+        ast.Attribute: _attribute,
+        ast.Index: _index,
+        ast.Call: _call,
+        ast.Unary: _unary,
+        ast.Binary: _binary,
+        ast.Comparison: _comparison,
+        ast.Conditional: _conditional,
+        ast.ListDisplay: _list,
+        ast.DictDisplay: _dict,
+        ast.Comprehension: _comprehension,
+    }
+
 
 def _constructor(record: Record) -> CallSignature:
     return CallSignature(
@@ -746,7 +766,7 @@ def _fit_hint(type_: Type, target: Type) -> str:
         return f"make the type {target}?"
     if isinstance(inner, ListOf) and assignable(type_, inner.element):
         return "write [...] around it"
-    if isinstance(inner, Scalar) and inner.name in BUILTINS and not isinstance(type_, Record):
+    if isinstance(inner, Scalar) and inner.name in BUILTINS and isinstance(type_, Scalar):
         return f"convert it: {inner.name}(...)"
     return ""
 
@@ -756,23 +776,3 @@ def _method_hint(expr: ast.Call) -> str:
     name = {"items": "keys", "strip": "split", "get": "coalesce", "append": "[...] + [...]"}
     found = name.get(expr.callee.name, expr.callee.name if expr.callee.name in BUILTINS else "len")
     return f"{found}(...)" if found.isidentifier() else found
-
-
-_Method = Callable[[Typer, Any, Scope, Type], Type]
-
-_METHODS: Final[Mapping[type, _Method]] = {
-    ast.Literal: Typer._literal,
-    ast.DurationLiteral: Typer._duration,
-    ast.Template: Typer._template,
-    ast.Name: Typer._name,
-    ast.Attribute: Typer._attribute,
-    ast.Index: Typer._index,
-    ast.Call: Typer._call,
-    ast.Unary: Typer._unary,
-    ast.Binary: Typer._binary,
-    ast.Comparison: Typer._comparison,
-    ast.Conditional: Typer._conditional,
-    ast.ListDisplay: Typer._list,
-    ast.DictDisplay: Typer._dict,
-    ast.Comprehension: Typer._comprehension,
-}

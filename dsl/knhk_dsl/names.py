@@ -13,7 +13,7 @@ from typing import Final
 
 from knhk.errors import Span
 from knhk_dsl import ast
-from knhk_dsl.report import Report, did_you_mean
+from knhk_dsl.report import Report, an, did_you_mean
 from knhk_dsl.sources import Source, Sources, UnreadableSource
 from knhk_dsl.types import SCALARS, Enumeration, Record
 
@@ -21,7 +21,7 @@ from knhk_dsl.types import SCALARS, Enumeration, Record
 RESERVED: Final = frozenset(
     {"start", "end", "stop", "abort", "skip", "case", "true", "false", "none"}
 )
-_SNAKE: Final = re.compile(r"_*[^\WA-Z]\w*")
+_SNAKE: Final = re.compile(r"[^\WA-Z]+")
 _CAMEL: Final = re.compile(r"[A-Z][^\W_]*")
 #: Attributes of every pydantic model class that a field cannot be named after.
 _FIELDS_TAKEN: Final = frozenset(
@@ -86,7 +86,7 @@ def is_snake(name: str) -> bool:
     return _SNAKE.fullmatch(name) is not None
 
 
-def check_style(name: str, span: Span, kind: str, report: Report, camel: bool = False) -> None:
+def check_style(name: str, span: Span, kind: str, report: Report, *, camel: bool = False) -> None:
     """Warns of a spelling that is not the usual one."""
     if camel and not _CAMEL.fullmatch(name):
         better = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
@@ -129,7 +129,9 @@ class FileReader:
                 self._use_file(declaration, scope)
             case ast.UsePython():
                 for used in declaration.names:
-                    self._define(scope, Symbol("callable", used.name, used.span, scope, (declaration, used)))
+                    self._define(
+                        scope, Symbol("callable", used.name, used.span, scope, (declaration, used))
+                    )
             case ast.BadStatement():
                 scope.unreadable = scope.unreadable or not declaration.names
                 for name in declaration.names:
@@ -138,10 +140,14 @@ class FileReader:
                     )
             case ast.RecordDecl():
                 record = Record(declaration.name, declaration.doc)
-                check_style(declaration.name, declaration.name_span, "record", self._report, True)
+                check_style(
+                    declaration.name, declaration.name_span, "record", self._report, camel=True
+                )
                 self._own(scope, "record", declaration, record)
             case ast.EnumDecl():
-                check_style(declaration.name, declaration.name_span, "enum", self._report, True)
+                check_style(
+                    declaration.name, declaration.name_span, "enum", self._report, camel=True
+                )
                 members = tuple(dict.fromkeys(declaration.members))
                 self._check_members(declaration)
                 self._own(scope, "enumeration", declaration, Enumeration(declaration.name, members))
@@ -157,10 +163,10 @@ class FileReader:
         self._define(scope, symbol)
 
     def _define(self, scope: FileScope, symbol: Symbol) -> None:
-        if symbol.name in RESERVED or symbol.name in SCALARS and symbol.kind != "callable":
+        if symbol.name in RESERVED or (symbol.name in SCALARS and symbol.kind != "callable"):
             self._report.error(
                 "KN207",
-                f"`{symbol.name}` is a word of the language and cannot name a {symbol.kind}",
+                f"`{symbol.name}` is a word of the language and cannot name {an(symbol.kind)}",
                 symbol.span,
                 "choose another name",
             )
@@ -285,7 +291,9 @@ def warn_of_unused(scope: FileScope, report: Report) -> None:
     if scope.unreadable:
         return
     for symbol in scope.symbols.values():
-        if not symbol.used and symbol not in scope.own:
+        # A workflow of another file is used by being named: it can then be run from here.
+        is_needed = symbol.used or symbol.kind == "workflow"
+        if not is_needed and symbol not in scope.own:
             report.warning(
                 "KN212",
                 f"`{symbol.name}` is never used",

@@ -86,8 +86,8 @@ def _open_type(operator: str, left: Type, right: Type) -> Type | None:
         return JSON
     if known is DECIMAL:
         return DECIMAL
-    takes = any(known in (l, r) for op, l, r in _MOMENTS if op == operator)
-    if known in NUMBERS or takes or isinstance(known, ListOf) and operator in "+*":
+    takes = any(known in pair for sign, *pair in _MOMENTS if sign == operator)
+    if known in NUMBERS or takes or (isinstance(known, ListOf) and operator in "+*"):
         return JSON
     return None
 

@@ -14,7 +14,7 @@ from knhk.errors import Span
 from knhk.model import Retry
 from knhk_dsl import ast
 from knhk_dsl.names import FileScope
-from knhk_dsl.report import Report, did_you_mean
+from knhk_dsl.report import Report, an, did_you_mean
 
 #: Attempts after the first.
 RETRY_ATTEMPTS_MAX: Final = 1_000
@@ -143,8 +143,8 @@ def policy_lines(uses: ast.UsesLine, scope: FileScope, report: Report) -> tuple[
     if symbol is not None and symbol.kind == "unknown":
         return (ast.BadStatement(uses.span, ()),)
     if symbol is not None:
-        message = f"`{uses.policy}` is a {symbol.kind}, not a policy"
-        report.error("KN504", message, uses.span, f"define it: policy {uses.policy}")
+        message = f"`{uses.policy}` is {an(symbol.kind)}, not a policy"
+        report.error("KN504", message, uses.span, "name one that is declared: policy NAME")
     elif not scope.unreadable:
         known = [policy.name for policy in scope.of_kind("policy")]
         hint = did_you_mean(uses.policy, known) or f"define it: policy {uses.policy}"

@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,8 @@ class PythonImport:
 class PythonModule:
     """What a module defines on its own level.
 
-    ``open`` says that it may define more than can be seen: a star import, ``__getattr__``.
+    ``open`` says that it may define more than can be seen: a star import, ``__getattr__``,
+    compiled code.
     """
 
     name: str
@@ -74,7 +76,9 @@ class PythonModules:
         return module
 
     def follow(self, module: PythonModule, wanted: PythonImport) -> PythonModule | None:
-        """The module that an import of ``module`` names."""
+        """The module that an import of ``module`` names; none of Python's own library."""
+        if wanted.module.partition(".")[0] in sys.stdlib_module_names:
+            return None
         if not wanted.level:
             directory = module.path.parent
             for _ in module.name.split(".")[1:]:
@@ -96,9 +100,12 @@ def _package_root(module: PythonModule) -> tuple[Path, ...]:
 
 
 def _locate(name: str, directories: tuple[Path, ...]) -> Path | None:
+    """The file of a module, in the order in which an import would try."""
     relative = Path(*name.split("."))
+    endings = ["/__init__.py", *EXTENSION_SUFFIXES, ".py"]
     for directory in (*directories, *(Path(entry) for entry in sys.path)):
-        for candidate in (directory / relative / "__init__.py", directory / f"{relative}.py"):
+        for ending in endings:
+            candidate = Path(f"{directory / relative}{ending}")
             if candidate.is_file():
                 return candidate
     return None
@@ -106,10 +113,15 @@ def _locate(name: str, directories: tuple[Path, ...]) -> Path | None:
 
 def is_known(name: str) -> bool:
     """Whether the top of a dotted name is a module without source, such as ``math``."""
-    return name.split(".")[0] in sys.builtin_module_names or name in sys.stdlib_module_names
+    return (
+        name.split(".", maxsplit=1)[0] in sys.builtin_module_names
+        or name in sys.stdlib_module_names
+    )
 
 
 def _read(name: str, path: Path) -> PythonModule:
+    if path.suffix != ".py":
+        return PythonModule(name, path, open=True)
     try:
         with path.open("rb") as stream:
             data = stream.read(PYTHON_BYTES_MAX + 1)

@@ -98,6 +98,8 @@ class Codecs:
 
     def default(self, record: Record, name: str) -> object:
         """The default of a field, typed."""
+        if not record.fields[name].defaulted:
+            return None
         return self.codec(record.fields[name].type).accept(self._default(record, name))
 
     def model(self, record: Record) -> type[BaseModel]:
@@ -107,9 +109,7 @@ class Codecs:
             return found
         from pydantic import ConfigDict, create_model
 
-        fields: dict[str, Any] = {
-            name: self._field(record, name) for name in record.fields
-        }
+        fields: dict[str, Any] = {name: self._field(record, name) for name in record.fields}
         with warnings.catch_warnings():
             # A field may be called `json` or `copy`, as those of pydantic's own methods.
             warnings.simplefilter("ignore", UserWarning)
@@ -148,7 +148,7 @@ class Codecs:
         return annotation, Field(default_factory=lambda: self.default(record, name))
 
 
-def _hint(type_: Type) -> Any:
+def _hint(type_: Type) -> Any:  # noqa: ANN401  a type as pydantic takes it
     """The Python type of a value, for JSON schemas; records stand as objects."""
     if isinstance(type_, Scalar):
         return _PYTHON_TYPES.get(type_.name, Any)
@@ -357,7 +357,7 @@ class RecordCodec:
 
     def _refuse_others(self, given: Mapping[object, object], misfits: _Misfits) -> None:
         fields = self._record.fields
-        if self._record.structural or len(given) <= len(fields) and fields.keys() >= given.keys():
+        if self._record.structural or (len(given) <= len(fields) and fields.keys() >= given.keys()):
             return
         for name in given:
             if name not in fields:

@@ -44,7 +44,6 @@ CODES: Final[dict[str, str]] = {
     "KN502": "an attribute that makes no sense here",
     "KN503": "a number out of its limits",
     "KN504": "unknown policy",
-    "KN505": "a workflow needs one flow block",
     "KN506": "a workflow without tasks",
     "KN507": "a statement is given twice",
     "KN508": "attributes that exclude each other",
@@ -76,6 +75,11 @@ class Report:
     def warning(self, code: str, message: str, span: Span, hint: str = "") -> None:
         """Adds a warning."""
         self.diagnostics.append(Diagnostic(code, message, span, hint, WARNING))
+
+
+def an(noun: str) -> str:
+    """A noun with its article."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

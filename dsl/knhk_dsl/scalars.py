@@ -12,7 +12,7 @@ import binascii
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Final
@@ -132,9 +132,9 @@ def accept_datetime(value: object) -> datetime:
     if not isinstance(moment, datetime):
         raise misfit(f"must be a moment such as 2026-11-30T12:00:00Z, not {kind_of(value)}")
     if moment.tzinfo is None:
-        return moment.replace(tzinfo=timezone.utc, fold=0)
+        return moment.replace(tzinfo=UTC, fold=0)
     try:
-        return moment.astimezone(timezone.utc)
+        return moment.astimezone(UTC)
     except (OverflowError, ValueError):
         raise misfit("is too far from now") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -46,16 +47,39 @@ _SCALARS: Final[dict[str, Type]] = {
     "datetime": DATETIME,
     "timedelta": DURATION,
     "None": NONE,
+    "Any": UNKNOWN,
+    "object": UNKNOWN,
 }
 _LISTS: Final = frozenset(
-    "list List tuple Tuple set Set frozenset FrozenSet Sequence MutableSequence Iterable"
-    " Collection".split()
+    [
+        "list",
+        "List",
+        "tuple",
+        "Tuple",
+        "set",
+        "Set",
+        "frozenset",
+        "FrozenSet",
+        "Sequence",
+        "MutableSequence",
+        "Iterable",
+        "Collection",
+    ]
 )
 _DICTS: Final = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
 #: Wrappers whose last argument is the type, and those whose first is.
 _LAST: Final = frozenset({"Coroutine", "Generator"})
 _FIRST: Final = frozenset(
-    "Awaitable Annotated Final Required NotRequired ReadOnly ClassVar InitVar".split()
+    [
+        "Awaitable",
+        "Annotated",
+        "Final",
+        "Required",
+        "NotRequired",
+        "ReadOnly",
+        "ClassVar",
+        "InitVar",
+    ]
 )
 _RECORD_BASES: Final = frozenset({"BaseModel", "TypedDict", "NamedTuple", "Struct"})
 
@@ -85,7 +109,8 @@ class Signatures:
         """
         found = self.modules.find(module, directories)
         if found is None:
-            return None
+            built_in = module.partition(".")[0] in sys.builtin_module_names
+            return ANYTHING if built_in else None
         definition, home = self._definition(found, name)
         if definition is None:
             if name not in found.names and not found.open:
@@ -306,7 +331,7 @@ def _function_signature(
             )
         )
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        if _takes_call(argument) or argument.annotation is None and argument.arg == "call":
+        if _takes_call(argument) or (argument.annotation is None and argument.arg == "call"):
             continue
         type_ = reader.type_of(argument.annotation)
         parameters.append(CallParameter(argument.arg, type_, default is None, keyword_only=True))

@@ -63,9 +63,8 @@ class Sources:
     @classmethod
     def of_file(cls, path: str | os.PathLike[str]) -> Sources:
         """The file at ``path`` and what it uses; raises :class:`OSError` if it cannot be read."""
-        file = Path(os.path.abspath(path))
+        file = Path(path).resolve()
         data = _read(file)
-        file = file.resolve()
         root = find_root(file.parent)
         entry = file.relative_to(root).as_posix()
         return cls(entry, root, {entry: data}, closed=False)
@@ -73,7 +72,7 @@ class Sources:
     @classmethod
     def of_text(cls, text: str, root: str | os.PathLike[str] | None = None) -> Sources:
         """A source text; it uses files relative to ``root``, and none without one."""
-        base = None if root is None else Path(os.path.abspath(root)).resolve()
+        base = None if root is None else Path(root).resolve()
         return cls(TEXT_NAME, base, {TEXT_NAME: text}, closed=base is None)
 
     @classmethod
@@ -86,7 +85,7 @@ class Sources:
         """
         if entry not in files:
             raise KeyError(entry)
-        base = None if root is None else Path(os.path.abspath(root)).resolve()
+        base = None if root is None else Path(root).resolve()
         return cls(entry, base, files, closed=True)
 
     @property

@@ -7,7 +7,7 @@ from typing import Final
 
 from knhk_dsl import ast
 from knhk_dsl.names import FileScope
-from knhk_dsl.report import Report, did_you_mean
+from knhk_dsl.report import Report, an, did_you_mean
 from knhk_dsl.types import (
     JSON,
     SCALARS,
@@ -71,7 +71,7 @@ def _named(syntax: ast.NamedType, scope: FileScope, report: Report) -> Type:
     if symbol is not None:
         report.error(
             "KN214",
-            f"`{syntax.name}` is a {symbol.kind}, not a type",
+            f"`{syntax.name}` is {an(symbol.kind)}, not a type",
             syntax.span,
             "a type is a record, an enum, or one of " + ", ".join(SCALARS),
         )

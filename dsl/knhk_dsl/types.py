@@ -55,10 +55,14 @@ class Maybe:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a record; ``required`` when it has no default."""
+    """A field of a record: it is ``required`` if it has no default and may not be none.
+
+    ``defaulted`` says that a default is written; without one an optional field is none.
+    """
 
     type: Type
     required: bool
+    defaulted: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, cast, final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 
 from knhk.call import Call
 from knhk.engine.plain import detached, unwrapped
@@ -45,7 +45,7 @@ class Handler:
         self._positional: list[str] = []
         self._rest = ""
         self._call_parameter = ""
-        self._adapters: dict[str, TypeAdapter[object]] = {}
+        self._makers: dict[str, Callable[[object], object]] = {}
         self._read_signature()
 
     def _read_signature(self) -> None:
@@ -64,7 +64,7 @@ class Handler:
             elif parameter.kind == parameter.VAR_POSITIONAL:
                 self._rest = parameter.name
             if hint is not None and _needs_making(hint):
-                self._adapters[parameter.name] = TypeAdapter(cast("type[object]", hint))
+                self._makers[parameter.name] = _maker(hint)
 
     def bind(
         self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
@@ -84,11 +84,11 @@ class Handler:
         return partial(self._function, *made_args, **made_kwargs)
 
     def _made(self, name: str, value: object, misfits: list[Misfit]) -> object:
-        adapter = self._adapters.get(name)
-        if adapter is None:
+        maker = self._makers.get(name)
+        if maker is None:
             return detached(value)
         try:
-            return adapter.validate_python(unwrapped(value))
+            return maker(unwrapped(value))
         except ValidationError as error:
             for problem in error.errors(include_url=False, include_input=False):
                 path = ".".join(str(part) for part in (name, *problem["loc"]))
@@ -182,6 +182,16 @@ def _takes_call(parameter: inspect.Parameter, hint: object) -> bool:
     if takes_call(hint):
         return True
     return hint is None and parameter.name == "call" and parameter.kind == parameter.KEYWORD_ONLY
+
+
+def _maker(hint: object) -> Callable[[object], object]:
+    """What makes unwrapped values into what ``hint`` names."""
+    try:
+        return TypeAdapter(cast("type[object]", hint)).validate_python
+    except PydanticUserError:
+        # Before Python 3.12 pydantic knows the TypedDict of typing_extensions only; a plain
+        # dictionary is what the handler asks for all the same.
+        return lambda value: value
 
 
 def _needs_making(hint: object, depth: int = 0) -> bool:

@@ -517,9 +517,8 @@ class Game:
                 self._busy.append(node)
 
     def _reoffer(self, item: WorkItem) -> None:
-        """Offer a failed item again, with fresh attempts and the number of its attempt going on."""
+        """Offer a failed item again, with fresh attempts."""
         item._failures = 0
-        item._attempt += 1
         self._live += 1
         desk = self._desk(item._node)
         activation = item._activation
@@ -563,9 +562,17 @@ class Game:
         return item
 
     def _offer(self, item: WorkItem, desk: Desk) -> None:
-        item.move(items.ARRIVE if item._state < 0 else items.COME_DUE)
+        self._appear(item)
         desk.offered.insert(item)
         self._effects.append(Effect(OFFER, item._id))
+
+    def _appear(self, item: WorkItem) -> None:
+        """An item becomes offered: for the first time, or for its next attempt."""
+        if item._state < 0:
+            item.move(items.ARRIVE)
+        else:
+            item.move(items.COME_DUE)
+            item._attempt += 1
 
     def _offer_more(self) -> None:
         """Offer, at the tasks that may have room, what waits for it; the oldest first."""
@@ -621,7 +628,7 @@ class Game:
         ``first`` is the item of the first instance; it stands for the whole while the list
         is evaluated, and fails if that fails. Without instances it completes at once.
         """
-        first.move(items.ARRIVE if first._state < 0 else items.COME_DUE)
+        self._appear(first)
         desk.offered.insert(first)
         try:
             values = self._instance_values(row)
@@ -770,7 +777,6 @@ class Game:
         desk = self._desk(item._node)
         self._remove(item, desk)
         item._failures += 1
-        item._attempt += 1
         item.move(items.WAIT)
         desk.waiting.insert(item)
         self._set_due(item, self._now_us + int(delay))

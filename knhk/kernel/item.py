@@ -173,7 +173,7 @@ class WorkItem:
 
     @property
     def attempt(self) -> int:
-        """Which attempt this is or will be, from 1."""
+        """Which attempt this is or was the last, from 1."""
         return self._attempt
 
     @property

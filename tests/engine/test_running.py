@@ -83,7 +83,9 @@ async def test_an_order_runs_from_its_parameters_to_its_result(project: Project)
     }
     assert expected == result
     assert ("A1", CaseStatus.completed) == (row.id, row.status)
-    assert ["reserve", "charge", "pack", "pack", "ship"] == [call[0] for call in project.calls]
+    names = [str(call[0]) for call in project.calls]
+    assert ("reserve", "ship") == (names[0], names[-1])
+    assert ["charge", "pack", "pack"] == sorted(names[1:-1])
 
 
 async def test_an_order_runs_in_memory_too(project: Project) -> None:
@@ -220,7 +222,8 @@ async def test_records_are_made_into_what_a_handler_is_annotated_with(
         [
             "from dataclasses import dataclass",
             "from decimal import Decimal",
-            "from typing import NamedTuple, TypedDict",
+            "from typing import NamedTuple",
+            "from typing_extensions import TypedDict",
             "from pydantic import BaseModel",
             definition,
             "    sku: str",
@@ -255,6 +258,34 @@ async def test_records_are_made_into_what_a_handler_is_annotated_with(
         result = await (await engine.start("w", item={"sku": "a", "price": "1.5"})).result()
 
     assert "a Decimal('1.5')" == result
+
+
+async def test_a_plain_typed_dict_is_given_a_dictionary(project: Project) -> None:
+    path = project.write(
+        """
+        from handlers use work(item: json) -> str
+        record Thing
+            sku: str
+        workflow w(item: Thing) -> str
+            task t = work(item)
+            flow
+                start -> t -> end
+            return t
+        """,
+        """
+        from typing import TypedDict
+        class Item(TypedDict):
+            sku: str
+        async def work(item: Item) -> str:
+            return f"{type(item).__name__} {item['sku']}"
+        """,
+    )
+
+    async with Engine.open() as engine:
+        await engine.deploy(path)
+        result = await (await engine.start("w", item={"sku": "a"})).result()
+
+    assert "dict a" == result
 
 
 async def test_a_handler_that_changes_its_arguments_does_not_change_the_case(

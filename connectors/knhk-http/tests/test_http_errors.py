@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import socket
 import threading
 import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -30,9 +32,21 @@ from knhk_http import (
     HttpUnreachable,
 )
 
-pytestmark = pytest.mark.anyio
+# Where an answer is not read to its end, httpx2 leaves a generator of its own to the event loop
+# (AsyncResponseStream does not close what it iterates); the connection itself is closed.
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.filterwarnings("ignore:Async generator 'http.*garbage collected:ResourceWarning"),
+]
 
 SECRET = "s3cret-t0ken"
+QUERY = "query-key"
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()  # while the warning above is expected
 
 
 @pytest.mark.parametrize(
@@ -238,11 +252,11 @@ async def test_no_error_and_no_repr_tells_a_secret(
 
     async with connected(service, **settings) as http:
         with pytest.raises(HttpClientError) as caught:
-            await http.post(f"/hooks/{SECRET}", params={"key": "query-key"}, json={})
+            await http.post(f"/hooks/{SECRET}", params={"key": QUERY}, json={})
 
     error = caught.value
     shown = "".join(traceback.format_exception(error)) + repr(vars(error)) + repr(http.settings)
     sent = service.asked[0].headers
-    hidden = [SECRET, "query-key", sent.get("authorization", SECRET).partition(" ")[2] or SECRET]
+    hidden = [SECRET, QUERY, sent.get("authorization", SECRET).partition(" ")[2] or SECRET]
     assert [] == [secret for secret in hidden if secret in shown]
     assert "***" in error.body

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import httpx2
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 
 from knhk_http.request import header_problem
 
@@ -18,23 +19,28 @@ CONNECTIONS_MAX: Final = 20
 SECRET_LENGTH_MIN: Final = 4
 
 
+def _unfit(why: str) -> PydanticCustomError:
+    """Why a setting cannot be used, without pydantic's words before it."""
+    return PydanticCustomError("http_setting", "{why}", {"why": why})
+
+
 def _base_url(text: str) -> str:
     try:
         url = httpx2.URL(text)
     except httpx2.InvalidURL:
-        raise ValueError("must be a URL such as https://api.example.com/v1") from None
+        raise _unfit("must be a URL such as https://api.example.com/v1") from None
     if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError("must be a URL such as https://api.example.com/v1")
+        raise _unfit("must be a URL such as https://api.example.com/v1")
     if url.userinfo:
-        raise ValueError("must not hold a password; give username and password, or bearer")
+        raise _unfit("must not hold a password; give username and password, or bearer")
     if url.query or url.fragment:
-        raise ValueError("must end before `?` and `#`; operations take params")
+        raise _unfit("must end before `?` and `#`; operations take params")
     return text
 
 
 def _positive(duration: timedelta) -> timedelta:
     if duration <= timedelta(0):
-        raise ValueError("must be longer than 0s")
+        raise _unfit("must be longer than 0s")
     return duration
 
 
@@ -63,15 +69,15 @@ class HttpSettings(BaseModel):
     @model_validator(mode="after")
     def _fit_together(self) -> HttpSettings:
         if (self.username is None) != (self.password is None):
-            raise ValueError("username and password go together: give both or neither")
+            raise _unfit("username and password go together: give both or neither")
         if self.username is not None and ":" in self.username:
-            raise ValueError("username must not hold a colon")
+            raise _unfit("username must not hold a colon")
         if self.bearer is not None and self.username is not None:
-            raise ValueError("give either bearer, or username and password")
+            raise _unfit("give either bearer, or username and password")
         for name, value in self._headers().items():
             problem = header_problem(name, value)
             if problem:
-                raise ValueError(f"header {name!r}: {problem}")
+                raise _unfit(f"header {name!r}: {problem}")
         return self
 
     def own_headers(self) -> httpx2.Headers:

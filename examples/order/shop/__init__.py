@@ -1,0 +1,1 @@
+"""The shop of the example: what its workflow has done in Python."""
