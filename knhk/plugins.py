@@ -63,10 +63,21 @@ def _loaded() -> _Loaded:
             manager.register(point.load(), point.name)
         except Exception as error:  # noqa: BLE001 - another package's code: anything may go wrong in it
             failed.append(PluginFailure(point.name, f"{type(error).__name__}: {error}"))
+    for name, plugin in manager.list_name_plugin():
+        for hook in _unknown_hooks(manager, plugin):
+            failed.append(
+                PluginFailure(name, f"it has the hook {hook}, which this version has not")
+            )
     found = _collect(manager, failed)
     for failure in failed:
         _LOGGER.warning("plugin %s is left out: %s", failure.plugin, failure.why)
     return _Loaded(manager, MappingProxyType(found), tuple(failed))
+
+
+def _unknown_hooks(manager: PluginManager, plugin: object) -> list[str]:
+    """The hooks of a plugin that there are none of here: it was made for another version."""
+    callers = manager.get_hookcallers(plugin) or []
+    return [caller.name for caller in callers if not caller.has_spec()]
 
 
 def _collect(manager: PluginManager, failed: list[PluginFailure]) -> dict[str, TaskType]:

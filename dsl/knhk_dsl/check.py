@@ -330,14 +330,14 @@ class WorkflowCheck:
         self.checked.result = wanted if declared is not None else None
         value = self.checked.returns
         if value is None:
-            if declared is not None and not isinstance(wanted, Maybe) and not is_open(wanted):
-                if not self._unreadable:
-                    self._report.error(
-                        "KN315",
-                        f"workflow `{self._declaration.name}` gives {wanted}, but has no `return`",
-                        declared.span,
-                        "add a line: return ...",
-                    )
+            may_be_none = isinstance(wanted, Maybe) or is_open(wanted)
+            if declared is not None and not may_be_none and not self._unreadable:
+                self._report.error(
+                    "KN315",
+                    f"workflow `{self._declaration.name}` gives {wanted}, but has no `return`",
+                    declared.span,
+                    "add a line: return ...",
+                )
             return
         at_end = EVERYTHING if self._available is None else self._available.at_end
         found = self._typer.check(value, wanted, self._scope(at_end), "what the workflow returns")
@@ -360,7 +360,8 @@ class WorkflowCheck:
                 case ast.ForEachLine():
                     inner = self._for_each(line, before)
                 case ast.TimesLine():
-                    self._value(line.count, INT, before, "`times`")
+                    self._typer.check(line.count, INT, before, "`times`")
+                    self.checked.sites.append((line.count, INT, Form.value))
                     self._check_times(line)
                 case ast.CompleteWhenLine():
                     counts = {**_COUNTS, "results": Value(ListOf(task.result), "word")}
@@ -377,7 +378,9 @@ class WorkflowCheck:
 
     def _for_each(self, line: ast.ForEachLine, scope: Scope) -> Scope:
         items = self._typer.value(line.items, scope, ListOf(UNKNOWN))
-        self.checked.sites.append((line.items, None, Form.value))
+        # The kernel would take a number too, for `times`.
+        target = ListOf(JSON) if items is JSON else None
+        self.checked.sites.append((line.items, target, Form.value))
         element: Type = UNKNOWN
         if isinstance(items, ListOf):
             element = items.element

@@ -63,8 +63,10 @@ class Sources:
     @classmethod
     def of_file(cls, path: str | os.PathLike[str]) -> Sources:
         """The file at ``path`` and what it uses; raises :class:`OSError` if it cannot be read."""
-        file = Path(path).resolve()
+        file = Path(path).absolute()
         data = _read(file)
+        # Only what could be read is resolved: a link to itself cannot.
+        file = file.resolve()
         root = find_root(file.parent)
         entry = file.relative_to(root).as_posix()
         return cls(entry, root, {entry: data}, closed=False)

@@ -8,41 +8,43 @@ through: what is to stand around a call (limits, breakers, health) has its place
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextvars import copy_context
-from functools import partial
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import time_ns
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
 
 import anyio
-import anyio.to_thread
-import sniffio
 
 from knhk.call import Call
 from knhk.connect.binding import Binder, resolve_settings
 from knhk.connect.connector import Connector, operations_of
 from knhk.connect.registry import connector_type
-from knhk.errors import ConnectorUnavailable, UnknownName
+from knhk.errors import ConnectorError, ConnectorUnavailable, KnhkError, UnknownName
 from knhk.model import Connector as ConnectorSpec
 
-__all__ = ["CALLS_MAX", "CLOSE_S_MAX", "ConnectorPool"]
+__all__ = ["CLOSE_S_MAX", "ConnectorPool", "InThread"]
 
 #: How long closing one connector may take, in seconds.
 CLOSE_S_MAX: Final = 5.0
-#: How many plain (blocking) operations may run at once, each in a thread of its own.
-CALLS_MAX: Final = 40
+
+#: Calls a blocking function in a worker thread and awaits it; the text names the call.
+InThread: TypeAlias = Callable[[str, Callable[[], object]], Awaitable[object]]
 
 _LOGGER: Final = logging.getLogger("knhk.connect")
 
 
 @final
 class ConnectorPool:
-    """Connector instances by their declaration; an engine has one."""
+    """Connector instances by their declaration; an engine has one.
 
-    def __init__(self) -> None:
+    ``in_thread`` calls plain (blocking) operations.
+    """
+
+    def __init__(self, in_thread: InThread) -> None:
+        self._in_thread = in_thread
         self._open: dict[ConnectorSpec, _Instance] = {}
         self._locks: dict[ConnectorSpec, anyio.Lock] = {}
-        self._threads: anyio.CapacityLimiter | None = None
+        self._closed = False
 
     def check(self, spec: ConnectorSpec, operation: str) -> None:
         """Raise for what can be seen to be missing without opening a connector.
@@ -70,21 +72,21 @@ class ConnectorPool:
         :class:`~knhk.errors.SettingsError` and :class:`~knhk.errors.ExpressionError` for its
         settings, :class:`~knhk.errors.ArgumentError` for arguments that do not fit.
         """
-        instance = await self._instance(spec)
-        is_async, bound = instance.binder.bind(operation, args, kwargs, call)
-        if is_async:
-            waiting: Any = bound()
-            result: object = await waiting
-            return result
-        if self._threads is None:
-            self._threads = anyio.CapacityLimiter(CALLS_MAX)
-        in_context = partial(copy_context().run, bound)
-        return await anyio.to_thread.run_sync(
-            in_context, limiter=self._threads, abandon_on_cancel=True
-        )
+        try:
+            instance = await self._instance(spec)
+            is_async, bound = instance.binder.bind(operation, args, kwargs, call)
+            if is_async:
+                waiting: Any = bound()
+                result: object = await waiting
+                return result
+            return await self._in_thread(f"{spec.name}.{operation}", bound)
+        except ConnectorError as error:
+            error.connector = error.connector or spec.name
+            raise
 
     async def aclose(self) -> None:
         """Close every instance, each within :data:`CLOSE_S_MAX`; failures are logged."""
+        self._closed = True
         while self._open:
             spec, instance = self._open.popitem()
             await _close(spec, instance.connector)
@@ -95,6 +97,8 @@ class ConnectorPool:
             return instance
         async with self._locks.setdefault(spec, anyio.Lock()):
             instance = self._open.get(spec)
+            if self._closed:
+                raise ConnectorUnavailable("the engine is stopping", connector=spec.name)
             if instance is None:
                 instance = _Instance(await _opened(spec))
                 self._open[spec] = instance
@@ -110,9 +114,17 @@ class _Instance:
         self.binder: Final = Binder(connector)
 
 
+def _current_backend() -> str:
+    """The event loop that is running: ``trio`` or ``asyncio``."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return "trio"
+    return "asyncio"
+
+
 def _usable_type(spec: ConnectorSpec) -> type[Connector[Any]]:
     kind = connector_type(spec.type)
-    backend = sniffio.current_async_library()
+    backend = _current_backend()
     if backend not in kind.backends:
         raise ConnectorUnavailable(
             f"connector {spec.name!r} ({spec.type}) does not run on {backend};"
@@ -128,8 +140,15 @@ async def _opened(spec: ConnectorSpec) -> Connector[Any]:
     connector = kind(settings)
     try:
         await connector.open()
-    except BaseException:
+    except BaseException as error:
         await _close(spec, connector)
+        if isinstance(error, Exception) and not isinstance(error, KnhkError):
+            # Its text is not shown: it may hold a setting that is secret.
+            raise ConnectorUnavailable(
+                f"connector {spec.name!r} ({spec.type}) cannot be opened: {type(error).__name__}",
+                connector=spec.name,
+                retryable=True,
+            ) from error
         raise
     return connector
 
@@ -139,6 +158,7 @@ async def _close(spec: ConnectorSpec, connector: Connector[Any]) -> None:
         try:
             await connector.close()
         except Exception as error:  # noqa: BLE001 - a connector's own code, as all is given up
-            _LOGGER.warning("closing connector %s: %s: %s", spec.name, type(error).__name__, error)
+            # Its text is not shown: it may hold a setting that is secret.
+            _LOGGER.warning("closing connector %s failed: %s", spec.name, type(error).__name__)
     if scope.cancelled_caught:
         _LOGGER.warning("closing connector %s took over %g s", spec.name, CLOSE_S_MAX)

@@ -43,8 +43,14 @@ def connector_type(name: str) -> type[Connector[Any]]:
     points = _installed().select(name=name)
     if not points:
         raise UnknownName("connector type", name, connector_names())
+    packages = sorted({p.dist.name if p.dist is not None else p.value for p in points})
+    if len(packages) > 1:
+        raise ConnectorUnavailable(
+            f"the connector type {name!r} is brought by {' and '.join(packages)}; uninstall one",
+            connector=name,
+        )
     point = next(iter(points))
-    package = point.dist.name if point.dist is not None else point.value
+    package = packages[0]
     try:
         kind = point.load()
     except Exception as error:  # a package's own code: anything may go wrong in it

@@ -24,8 +24,11 @@ class Clock(Protocol):
     async def sleep_until(self, at_us: int) -> None:
         """Return at ``at_us`` or soon after; at once if that has passed."""
 
-    def busy(self, change: int) -> None:
-        """The engine has begun (1) or ended (-1) work in a thread, which nobody sees waiting."""
+    def writing(self, change: int) -> None:
+        """The journal has begun (1) or ended (-1) to write."""
+
+    def working(self, change: int) -> None:
+        """A call in a worker thread has begun (1) or ended (-1)."""
 
 
 @final
@@ -39,5 +42,8 @@ class SystemClock:
         while (left_us := at_us - self.now_us()) > 0:  # noqa: ASYNC110  it is time that is awaited
             await anyio.sleep(min(left_us / US_PER_S, SLEEP_MAX_S))
 
-    def busy(self, change: int) -> None:
+    def writing(self, change: int) -> None:
+        """Real time goes on, whoever writes."""
+
+    def working(self, change: int) -> None:
         """Real time goes on, whoever works."""

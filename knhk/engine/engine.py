@@ -143,7 +143,7 @@ class Engine:
                 yield cls(journal, clock, installed, None, None)
                 return
             runtime = Runtime(journal, clock, threads_max, observer)
-            connectors = ConnectorPool()
+            connectors = ConnectorPool(runtime.threads.run)
             callees = Callees(runtime.threads, connectors)
             engine = cls(journal, clock, installed, runtime, callees)
             async with engine._running_cases(runtime, connectors, resume):

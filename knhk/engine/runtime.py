@@ -35,8 +35,8 @@ class Runtime:
         self, journal: Journal, clock: Clock, threads_max: int, observer: Observer | None
     ) -> None:
         self.clock: Final = clock
-        self.writer: Final = Writer(journal, clock.busy)
-        self.threads: Final = ThreadPool(threads_max, clock.busy)
+        self.writer: Final = Writer(journal, clock.writing)
+        self.threads: Final = ThreadPool(threads_max, clock.working)
         self.timers: Final = Timers(clock, self._fire)
         self.observed: Final = observer is not None
         self.live: Final[dict[str, LiveCase]] = {}

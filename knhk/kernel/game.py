@@ -54,7 +54,6 @@ from knhk.model import (
     EXCEPT_TIMEOUT,
     EXPRESSION_ERROR,
     FAIL,
-    MESSAGE,
     NODE_ABORT,
     NODE_STOP,
     OFFER,

@@ -33,19 +33,24 @@ class VirtualClock:
         self._autofire = autofire
         self._sleepers: list[tuple[int, int, anyio.Event]] = []
         self._count = 0
-        self._busy = 0
+        self._writing = 0
+        self._working = 0
         self._driven = False
-        self._nudge = anyio.Event()
+        self._moved = anyio.Event()
 
     def now_us(self) -> int:
         """The time it shows, in microseconds since the Unix epoch."""
         return self._now_us
 
-    def busy(self, change: int) -> None:
-        """The engine has begun (1) or ended (-1) work in a thread: time stands still meanwhile."""
-        self._busy += change
-        if self._busy == 0:
-            self._nudge.set()
+    def writing(self, change: int) -> None:
+        """The journal has begun (1) or ended (-1) to write: time stands still meanwhile."""
+        self._writing += change
+        self._moved.set()
+
+    def working(self, change: int) -> None:
+        """A call in a thread has begun (1) or ended (-1): time does not move by itself meanwhile."""
+        self._working += change
+        self._moved.set()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep on this clock."""
@@ -67,17 +72,21 @@ class VirtualClock:
                 if sleeper in self._sleepers:
                     self._sleepers.remove(sleeper)
                     self._sleepers.sort()
+                if self._autofire and not self._driven and self._sleepers:
+                    # Woken early, it finds that its time has not come and that nobody drives.
+                    self._sleepers[0][2].set()
 
     async def advance(self, seconds: float) -> None:
         """Move the clock; sleepers wake at their moments, one moment after the other.
 
-        Returns when all tasks wait again, if no thread is at work.
+        Returns when all tasks wait again and the journal is written; calls in threads may
+        still be going on.
         """
         to_us = self._now_us + round(seconds * US_PER_S)
-        await _settle()
+        await self.settle()
         while self._sleepers and self._sleepers[0][0] <= to_us:
             self._jump(self._sleepers[0][0])
-            await _settle()
+            await self.settle()
         self._now_us = max(self._now_us, to_us)
 
     async def _drive(self, wanted: anyio.Event) -> None:
@@ -85,29 +94,34 @@ class VirtualClock:
         self._driven = True
         try:
             while not wanted.is_set():
-                await _settle()
+                await self.settle()
                 if wanted.is_set():
                     break
-                if self._busy:
-                    self._nudge = anyio.Event()
-                    await self._nudge.wait()
+                if self._working:
+                    await self._movement()
                 elif self._sleepers:
                     self._jump(self._sleepers[0][0])
         finally:
             self._driven = False
-            if self._sleepers:
-                # Woken early, it finds that its time has not come and that nobody drives.
-                self._sleepers[0][2].set()
 
     def _jump(self, at_us: int) -> None:
         self._now_us = max(self._now_us, at_us)
-        self._nudge.set()
+        self._moved.set()
         while self._sleepers and self._sleepers[0][0] <= self._now_us:
             heappop(self._sleepers)[2].set()
 
+    async def settle(self) -> None:
+        """Return when all other tasks wait and the journal is written; time does not move."""
+        while True:
+            for _ in range(TURNS):
+                await anyio.lowlevel.checkpoint()
+            await anyio.wait_all_tasks_blocked()
+            if not self._writing:
+                return
+            await self._movement()
 
-async def _settle() -> None:
-    """Return when all other tasks wait; quick when they soon do."""
-    for _ in range(TURNS):
-        await anyio.lowlevel.checkpoint()
-    await anyio.wait_all_tasks_blocked()
+    async def _movement(self) -> None:
+        """Wait until something is told to the clock."""
+        if self._moved.is_set():
+            self._moved = anyio.Event()
+        await self._moved.wait()

@@ -11,6 +11,7 @@ from knhk.call import Call
 from knhk.connect import ConnectorPool, connector_names, connector_signature, connector_type
 from knhk.errors import (
     ArgumentError,
+    ConnectorError,
     ConnectorUnavailable,
     ExpressionError,
     SettingsError,
@@ -18,7 +19,7 @@ from knhk.errors import (
 )
 from knhk.model import Connector, Expression, Moment, OperationSignature, ParameterSignature
 
-from .conftest import Install
+from .conftest import Install, in_thread
 
 CALL = Call(case="c1", workflow="w", task="t", item=1, attempt=1)
 
@@ -127,7 +128,7 @@ def test_a_class_that_is_no_connector_is_refused(install: Install) -> None:
 @pytest.mark.usefixtures("shelves")
 async def test_an_instance_is_opened_once_before_its_first_call_and_closed_with_the_pool() -> None:
     log = connector_type("shelf").log  # type: ignore[attr-defined]
-    pool = ConnectorPool()
+    pool = ConnectorPool(in_thread)
     spec = shelf(size=3)
     assert log == []
     result = await pool.call(spec, "put", [["x"]], {"count": 2}, CALL)
@@ -141,7 +142,7 @@ async def test_an_instance_is_opened_once_before_its_first_call_and_closed_with_
 @pytest.mark.anyio
 @pytest.mark.usefixtures("shelves")
 async def test_a_plain_operation_runs_in_a_worker_thread() -> None:
-    pool = ConnectorPool()
+    pool = ConnectorPool(in_thread)
     name = await pool.call(shelf(size=1), "thread", [], {}, CALL)
     assert name != threading.current_thread().name
     await pool.aclose()
@@ -150,7 +151,7 @@ async def test_a_plain_operation_runs_in_a_worker_thread() -> None:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("shelves")
 async def test_what_an_operation_raises_reaches_the_caller() -> None:
-    pool = ConnectorPool()
+    pool = ConnectorPool(in_thread)
     with pytest.raises(Exception, match="it fell") as caught:
         await pool.call(shelf(size=1), "fall", [], {}, CALL)
     assert getattr(caught.value, "retryable", None) is True
@@ -160,7 +161,7 @@ async def test_what_an_operation_raises_reaches_the_caller() -> None:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("shelves")
 async def test_settings_that_do_not_fit_are_named_and_no_secret_is_shown() -> None:
-    pool = ConnectorPool()
+    pool = ConnectorPool(in_thread)
     spec = shelf(size="large", key="top-secret-key", colour="red")
     with pytest.raises(SettingsError) as caught:
         await pool.call(spec, "put", [[]], {}, CALL)
@@ -177,13 +178,13 @@ async def test_a_setting_that_cannot_be_evaluated_is_an_expression_error() -> No
 
     spec = Connector("mine", "shelf", (("size", Expression('env("SIZE")', missing)),))
     with pytest.raises(ExpressionError, match="it is not set"):
-        await ConnectorPool().call(spec, "put", [[]], {}, CALL)
+        await ConnectorPool(in_thread).call(spec, "put", [[]], {}, CALL)
 
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("shelves")
 async def test_arguments_that_do_not_fit_are_named_with_their_path() -> None:
-    pool = ConnectorPool()
+    pool = ConnectorPool(in_thread)
     with pytest.raises(ArgumentError) as caught:
         await pool.call(shelf(size=1), "put", [["x", 2]], {"count": "many"}, CALL)
     assert [misfit.path for misfit in caught.value.misfits] == ["names[1]", "count"]
@@ -195,10 +196,36 @@ async def test_arguments_that_do_not_fit_are_named_with_their_path() -> None:
 async def test_check_names_a_missing_operation_and_an_event_loop_it_cannot_run_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pool = ConnectorPool()
+    pool = ConnectorPool(in_thread)
     pool.check(shelf(size=1), "put")
     with pytest.raises(UnknownName, match="there is no operation of shelf 'not_offered'"):
         pool.check(shelf(size=1), "not_offered")
     monkeypatch.setattr(connector_type("shelf"), "backends", frozenset({"curio"}))
     with pytest.raises(ConnectorUnavailable, match=r"does not run on .*; run the engine on curio"):
         pool.check(shelf(size=1), "put")
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("shelves")
+async def test_an_error_of_the_service_says_which_connector_it_came_from() -> None:
+    pool = ConnectorPool(in_thread)
+    with pytest.raises(ConnectorError) as caught:
+        await pool.call(shelf(size=1), "fall", [], {}, CALL)
+    assert caught.value.connector == "mine"
+    await pool.aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("shelves")
+async def test_nothing_is_opened_once_the_pool_is_closed() -> None:
+    pool = ConnectorPool(in_thread)
+    await pool.aclose()
+    with pytest.raises(ConnectorUnavailable, match="the engine is stopping"):
+        await pool.call(shelf(size=1), "put", [[]], {}, CALL)
+
+
+def test_a_type_that_two_packages_bring_is_refused_with_both_named(install: Install) -> None:
+    install("twin", "twin_one:Twin", "")
+    install("twin", "twin_two:Twin", "", "other-twin")
+    with pytest.raises(ConnectorUnavailable, match="brought by knhk-twin and other-twin"):
+        connector_type("twin")

@@ -85,7 +85,6 @@ async def test_a_back_off_goes_on_after_a_restart(project: Project) -> None:
         await engine.deploy(path)
         assert project.calls == []
         await engine.start("w", case_id="c")
-        await anyio.wait_all_tasks_blocked()
         await clock.advance(600)
     assert [0] == seconds(project)
 
@@ -117,7 +116,7 @@ async def test_the_jitter_of_a_back_off_is_the_same_after_a_restart(project: Pro
         await engine.deploy(path)
         assert project.calls == []
         await engine.start("w", case_id="c")
-        await anyio.wait_all_tasks_blocked()
+        await clock.settle()
         dues.append((await engine.show("c")).items[0].due_us)
     for _ in range(2):
         async with Engine.open(project.store, clock=clock) as engine:
@@ -392,12 +391,12 @@ async def test_the_virtual_clock_goes_on_when_the_sleeper_that_drives_it_is_canc
             with scope:
                 await sleep(10)
 
-        clock.busy(1)
+        clock.working(1)
         group.start_soon(cancelled)
         await anyio.wait_all_tasks_blocked()
         group.start_soon(sleep, 20)
         await anyio.wait_all_tasks_blocked()
         scope.cancel()
-        clock.busy(-1)
+        clock.working(-1)
 
     assert [20 * US_PER_S] == woken

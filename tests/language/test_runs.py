@@ -383,7 +383,7 @@ flow
 
 
 def test_records_are_typed_values_and_defaults_are_filled_in() -> None:
-    module = load('''
+    module = load("""
 record Item
     price: decimal
     quantity: int = 1
@@ -398,7 +398,7 @@ workflow w(id: str, items: list[Item], express: bool = false) -> Receipt
     flow
         start -> a -> end
     return Receipt(order: id, total: total)
-''')
+""")
     case = module["w"].case(id="A1", items=[{"price": "2.50", "quantity": 2}, {"price": 1}])
     assert (case.data["express"], case.data["total"]) == (False, Decimal("6.00"))
     case.run("a")
@@ -406,7 +406,7 @@ workflow w(id: str, items: list[Item], express: bool = false) -> Receipt
 
 
 def test_every_misfit_of_the_input_is_named_with_its_path() -> None:
-    module = load('''
+    module = load("""
 record Item
     price: decimal
 
@@ -414,7 +414,7 @@ workflow w(id: str, items: list[Item])
     task a
     flow
         start -> a -> end
-''')
+""")
     with pytest.raises(InputError) as caught:
         module["w"].case(items=[{"price": 1}, {"price": "x"}, {}], colour="red")
     paths = sorted(misfit.path for misfit in caught.value.misfits)

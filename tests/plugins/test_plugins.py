@@ -111,3 +111,14 @@ def test_a_hook_that_fails_is_left_out(install: Callable[[str, str], None]) -> N
     source = SHOUT.format(name="shout").replace("return [", "raise ValueError('x')\n    return [")
     install("knhk_failing", source)
     assert [(f.plugin, f.why) for f in failures()] == [("knhk_failing", "ValueError: x")]
+
+
+def test_a_plugin_with_a_hook_of_another_version_is_reported(
+    install: Callable[[str, str], None],
+) -> None:
+    later = "\n@hookimpl\ndef knhk_time_machines():\n    return []\n"
+    install("knhk_later", SHOUT.format(name="shout") + later)
+    assert [(f.plugin, f.why) for f in failures()] == [
+        ("knhk_later", "it has the hook knhk_time_machines, which this version has not")
+    ]
+    assert "shout" in task_types()

@@ -95,8 +95,12 @@ def test_the_digest_tells_the_entry(root: Path) -> None:
 
 
 def test_problems_of_a_used_file_are_reported_in_that_file_and_once(root: Path) -> None:
-    (root / "parts" / "types.knhk").write_text(TYPES.replace("decimal\n    size", "money\n    size"))
-    (root / "other.knhk").write_text('from "parts/types.knhk" use Item\nrecord Other\n    x: Item\n')
+    (root / "parts" / "types.knhk").write_text(
+        TYPES.replace("decimal\n    size", "money\n    size")
+    )
+    (root / "other.knhk").write_text(
+        'from "parts/types.knhk" use Item\nrecord Other\n    x: Item\n'
+    )
     (root / "order.knhk").write_text('from "other.knhk" use Other\n' + ORDER + "    return Other\n")
 
     assert ["order.knhk:8 KN215", "parts/types.knhk:4 KN214"] == places(checked(root))
@@ -135,7 +139,9 @@ def test_a_file_with_syntax_errors_still_defines_what_could_be_read(root: Path) 
     assert ["parts/types.knhk:13 KN111"] == places(checked(root))
 
 
-def test_a_link_out_of_the_project_is_not_followed(root: Path, tmp_path_factory) -> None:
+def test_a_link_out_of_the_project_is_not_followed(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     outside = tmp_path_factory.mktemp("outside") / "types.knhk"
     outside.write_text(TYPES)
     (root / "parts" / "types.knhk").unlink()

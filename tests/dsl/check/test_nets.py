@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from knhk.errors import ExpressionError
 from knhk.model import (
     CALLEE_CONNECTOR,
     CALLEE_OUTSIDE,
@@ -49,7 +50,10 @@ S = US_PER_S
     [
         ("retry 3", (0, 0, 0)),
         ("retry 3 every 1s", (S, S, S)),
-        ("retry 5 every 200ms backoff 2", (S // 5, S * 2 // 5, S * 4 // 5, S * 8 // 5, S * 16 // 5)),
+        (
+            "retry 5 every 200ms backoff 2",
+            (S // 5, S * 2 // 5, S * 4 // 5, S * 8 // 5, S * 16 // 5),
+        ),
         ("retry 4 every 1s backoff 3 up to 5s", (S, 3 * S, 5 * S, 5 * S)),
         ("retry 2 every 1s backoff 1.5", (S, S * 3 // 2)),
         ("retry 2 every 1m up to 1s", (S, S)),
@@ -67,7 +71,9 @@ def test_a_thousand_retries_stay_below_the_longest_delay() -> None:
 
 
 def test_a_task_takes_from_its_policy_what_it_does_not_say_itself() -> None:
-    policy = "policy patient\n    retry 1 every 1s jitter 10%\n    timeout 1m\n    at most 2 at once\n"
+    policy = (
+        "policy patient\n    retry 1 every 1s jitter 10%\n    timeout 1m\n    at most 2 at once\n"
+    )
     task = with_task("task a\n    uses patient\n    timeout 5s", policy)
 
     assert (Retry((S,), 0.1), 5 * S, 2) == (task.retry, task.timeout_us, task.at_most)
@@ -124,12 +130,16 @@ def test_arguments_are_made_to_fit_what_the_callee_takes() -> None:
 
 
 def test_instances_are_a_list_and_the_name_of_an_element_or_a_number() -> None:
-    each = with_task("task a = log(\"{item}\")\n    for each item in items").for_each
+    each = with_task('task a = log("{item}")\n    for each item in items').for_each
     times = with_task("task a\n    times n + 1").for_each
 
-    assert each is not None and each.items is not None and each.times is None
+    assert each is not None
+    assert each.items is not None
+    assert each.times is None
     assert ("item", [1]) == (each.variable, each.items.evaluate({"items": [1]}, NOW))
-    assert times is not None and times.times is not None and times.items is None
+    assert times is not None
+    assert times.times is not None
+    assert times.items is None
     assert 4 == times.times.evaluate({"n": 3}, NOW)
 
 
@@ -159,13 +169,16 @@ workflow w version "2.0.1" (n: int, of: list[int?] = [1, none]) -> Total?
     )
     defaults = [p.default and p.default.evaluate({}, NOW) for p in found.parameters]
 
-    assert [("n", "int"), ("of", "list[int?]")] == [(p.name, p.codec.text) for p in found.parameters]
+    assert [("n", "int"), ("of", "list[int?]")] == [
+        (p.name, p.codec.text) for p in found.parameters
+    ]
     assert [None, [1, None]] == defaults
     assert [("total", "decimal"), ("note", "str?")] == [
         (v.name, v.codec.text) for v in found.variables
     ]
     assert ("2.0.1", "What it is for.") == (found.version, found.doc)
-    assert found.result is not None and found.nodes[0].task is not None
+    assert found.result is not None
+    assert found.nodes[0].task is not None
     assert ("Total?", "What it does.") == (found.result.text, found.nodes[0].task.doc)
 
 
@@ -210,16 +223,37 @@ def test_compiling_twice_gives_equal_nets() -> None:
 
 
 def test_an_error_shows_its_expression_as_it_is_written() -> None:
-    source = "workflow w(n: int)\n    var x: float = (n /\n        2)\n    task a = log(\"{x}\")\n"
+    source = 'workflow w(n: int)\n    var x: float = (n /\n        2)\n    task a = log("{x}")\n'
     found = net(f"{source}    flow\n        start -> a -> end\n")
     initial = found.variables[0].initial
 
-    assert initial is not None and initial.span is not None
+    assert initial is not None
+    assert initial.span is not None
     assert ("n / 2", 2) == (initial.text.strip("()"), initial.span.line)
 
 
 def test_importing_the_package_imports_neither_parser_nor_models() -> None:
-    code = "import knhk_dsl, sys; print([m for m in ('lark', 'pydantic', 'tenacity') if m in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = "import knhk_dsl, sys; print({'lark', 'pydantic', 'tenacity'} & set(sys.modules))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
 
-    assert "[]\n" == answer.stdout
+    assert "set()\n" == answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "given"),
+    [("for each item in given.it", 3), ("for each item in given.it", "x"), ("times given.it", [1])],
+)
+def test_instances_of_a_json_value_are_refused_unless_it_is_what_is_needed(
+    line: str, given: object
+) -> None:
+    source = f"workflow w(given: json)\n    task a\n        {line}\n"
+    task = net(f"{source}    flow\n        start -> a -> end\n").nodes[0].task
+
+    assert task is not None
+    assert task.for_each is not None
+    expression = task.for_each.items or task.for_each.times
+    assert expression is not None
+    with pytest.raises(ExpressionError):
+        expression.evaluate({"given": {"it": given}}, NOW)

@@ -27,7 +27,7 @@ def release(id: str) -> None:
     raise NotImplementedError
 
 
-def pack(item: Item, fast: bool = False) -> str:  # noqa: F821
+def pack(item: Item, fast: bool = False) -> str:  # noqa: F821, FBT002
     raise NotImplementedError
 
 
@@ -39,5 +39,5 @@ def count(words: list[str]) -> int:
     raise NotImplementedError
 
 
-def anything(first, *others, **named):
+def anything(first, *others, **named):  # noqa: ANN001, ANN002, ANN003, ANN201
     raise NotImplementedError
