@@ -64,10 +64,9 @@ def _loaded() -> _Loaded:
         except Exception as error:  # noqa: BLE001 - another package's code: anything may go wrong in it
             failed.append(PluginFailure(point.name, f"{type(error).__name__}: {error}"))
     for name, plugin in manager.list_name_plugin():
-        for hook in _unknown_hooks(manager, plugin):
-            failed.append(
-                PluginFailure(name, f"it has the hook {hook}, which this version has not")
-            )
+        unknown = _unknown_hooks(manager, plugin)
+        why = "it has the hook {}, which this version has not"
+        failed.extend(PluginFailure(name, why.format(hook)) for hook in unknown)
     found = _collect(manager, failed)
     for failure in failed:
         _LOGGER.warning("plugin %s is left out: %s", failure.plugin, failure.why)

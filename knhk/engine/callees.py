@@ -78,4 +78,4 @@ class Callees:
         if task_type.run is None:
             # Somebody outside does it; the engine starts it, so that its timeout runs.
             return Outside(Manner.handed_out)
-        return HandlerPerformer(Handler(name, task_type.run), None)
+        return HandlerPerformer(Handler(name, task_type.run), self._threads)

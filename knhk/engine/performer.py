@@ -52,14 +52,11 @@ Performer: TypeAlias = Outside | Waiting
 
 @final
 class HandlerPerformer:
-    """A Python callable: awaited if it is asynchronous, else called in a worker thread.
-
-    Without ``threads`` a plain one does not block, and is called as it is.
-    """
+    """A Python callable: awaited if it is asynchronous, else called in a worker thread."""
 
     manner: Final = Manner.waits
 
-    def __init__(self, handler: Handler, threads: ThreadPool | None) -> None:
+    def __init__(self, handler: Handler, threads: ThreadPool) -> None:
         self._handler = handler
         self._threads = threads
 
@@ -67,7 +64,7 @@ class HandlerPerformer:
         self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
     ) -> object:
         bound = self._handler.bind(args, kwargs, call)
-        if self._handler.is_async or self._threads is None:
+        if self._handler.is_async:
             return await _awaited(bound())
         value = await self._threads.run(f"{self._handler.name} ({call.idempotency_key})", bound)
         # A plain function may still give something to await, as a partial or a decorator does.

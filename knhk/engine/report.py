@@ -111,7 +111,6 @@ def report(
             case = replay(version, row, kept)
         except KnhkError as error:
             problem = error
-    outcome = decode_json(row.outcome) if row.outcome else None
     return CaseReport(
         case=row.id,
         workflow=row.workflow,
@@ -119,7 +118,7 @@ def report(
         status=row.status,
         created_us=row.created_us,
         ended_us=row.ended_us,
-        outcome=outcome,
+        outcome=_read(row.outcome) if row.outcome else None,
         history=tuple(_step(entry, case) for entry in kept),
         items=() if case is None else tuple(_items(case)),
         data=None if case is None else jsonable(case.data),
@@ -132,8 +131,7 @@ def _step(row: InputRow, case: Case | None) -> Step:
     task = row.task
     if not task and row.item > 0 and case is not None:
         task = case.item(row.item).task
-    body = decode_json(row.body) if row.body else {}
-    found = body if isinstance(body, dict) else {"message": f"unreadable: {body!r}"}
+    found = _read(row.body) if row.body else {}
     kind = INPUT_NAMES[row.kind] if 0 <= row.kind < len(INPUT_NAMES) else f"input {row.kind}"
     return Step(
         row.seq,
@@ -145,6 +143,15 @@ def _step(row: InputRow, case: Case | None) -> Step:
         str(found.get("error", "")),
         str(found.get("message", "")),
     )
+
+
+def _read(body: bytes) -> dict[str, object]:
+    """A JSON object; what is none is shown as it is, with a message that says so."""
+    try:
+        found = decode_json(body)
+    except ValueError as error:
+        return {"message": f"unreadable ({error}): {body[:200]!r}"}
+    return found if isinstance(found, dict) else {"message": f"no object: {found!r}"}
 
 
 def _items(case: Case) -> Iterable[ItemReport]:

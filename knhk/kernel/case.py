@@ -221,7 +221,7 @@ class Case(Game):
             self._must(Input(MESSAGE, self._now_us, -1, name, {"key": key, "payload": payload}))
         return False
 
-    def signal(self, name: str, payload: object = None) -> int:
+    def signal(self, name: str, payload: object = None) -> int:  # noqa: ARG002 - the contract
         """Send a signal: how many items it started. It is lost when none waits for it."""
         return 0
 

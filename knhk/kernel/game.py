@@ -332,7 +332,7 @@ class Game:
         heappush(self._timers, (due_us, item._id))
 
     def _moment(self) -> Moment:
-        """What expressions may know during this input: one stream of draws, the time as it moves."""
+        """What expressions may know now; all draws of one input are one stream."""
         moment = self._now
         if moment is None:
             moment = Moment(self._now_us, self._seed, self._seq)
@@ -656,7 +656,7 @@ class Game:
                 expression.text, f"{count} instances are more than {INSTANCES_MAX}"
             )
         if isinstance(value, int):
-            return [number for number in range(value)]
+            return list(range(value))
         return list(value)
 
     def _wait_from_arrival(self, row: TaskRow, desk: Desk, transition: i64) -> None:

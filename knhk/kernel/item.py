@@ -112,7 +112,7 @@ class Activation:
 
 @final
 class WorkItem:
-    """One piece of work: ``task``, ``id``, ``state``, and for an instance ``instance`` and ``value``.
+    """One piece of work of one task; an instance has ``instance`` and ``value`` too.
 
     ``attempt`` counts from 1; ``due_us`` is when a timeout, a timer or a back-off ends
     (-1: never).

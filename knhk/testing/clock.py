@@ -48,7 +48,7 @@ class VirtualClock:
         self._moved.set()
 
     def working(self, change: int) -> None:
-        """A call in a thread has begun (1) or ended (-1): time does not move by itself meanwhile."""
+        """A call in a thread has begun (1) or ended (-1): time does not jump meanwhile."""
         self._working += change
         self._moved.set()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
-from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -44,10 +44,10 @@ class Project:
         return self.directory / "store.db"
 
     @property
-    def handlers(self) -> ModuleType:
+    def handlers(self) -> Any:
         """The handlers as the engine has imported them."""
         module = sys.modules["handlers"]
-        module.clock = self.clock  # type: ignore[attr-defined]
+        module.clock = self.clock  # type: ignore[attr-defined]  # as handlers call it
         return module
 
     @property
