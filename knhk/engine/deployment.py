@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from knhk.engine.callees import Callees
 from knhk.engine.version import Version
-from knhk.errors import UnknownName
+from knhk.errors import StoreDamaged, UnknownName
 from knhk.journal import Bundle
 from knhk.module import Module
 
@@ -43,7 +43,13 @@ class Deployment:
 
         root = Path(bundle.root) if bundle.root else None
         sources = Sources.of_bundle(dict(bundle.files), bundle.entry, root)
-        return cls(Module(compile_sources(sources, environment)), root, bundle.entry, callees)
+        module = Module(compile_sources(sources, environment))
+        if module.digest != bundle.digest:
+            raise StoreDamaged(
+                f"the store is damaged: the sources {bundle.digest} have been changed;"
+                " go back to a copy of it"
+            )
+        return cls(module, root, bundle.entry, callees)
 
     def version(self, workflow: str) -> Version:
         """A workflow with its callees; raises :class:`DeployError` for what is missing."""

@@ -234,7 +234,7 @@ class Engine:
             deployment = self._deployments.get(digest)
             if deployment is None:
                 bundle = await self._ask(self._journal.bundle, digest)
-                if bundle is None:
+                if bundle is None or bundle.entry not in bundle.files:
                     raise StoreDamaged(
                         f"the store is damaged: the sources {digest} are missing;"
                         " go back to a copy of it"

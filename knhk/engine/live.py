@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol, final
@@ -142,13 +142,7 @@ class LiveCase:
 
         Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
         """
-        if not rows or [entry.seq for entry in rows] != list(range(len(rows))):
-            raise StoreDamaged(
-                f"the store is damaged: case {row.id!r} has a gap in its inputs;"
-                " go back to a copy of it"
-            )
-        case = Case(version.workflow.program, row.id)
-        _replay(case, version, rows)
+        case = replay(version, row, rows)
         return cls(runtime, version, case, runtime.standing(row), len(rows))
 
     def wake_up(self, rows: tuple[InputRow, ...]) -> None:
@@ -463,8 +457,15 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def replay(version: Version, row: CaseRow, rows: Iterable[InputRow]) -> Case:
-    """The kernel's case that a history makes, for looking at only."""
+def replay(version: Version, row: CaseRow, rows: Sequence[InputRow]) -> Case:
+    """The kernel's case that a whole history makes.
+
+    Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
+    """
+    if not rows or [entry.seq for entry in rows] != list(range(len(rows))):
+        raise StoreDamaged(
+            f"the store is damaged: case {row.id!r} has a gap in its inputs; go back to a copy of it"
+        )
     case = Case(version.workflow.program, row.id)
     _replay(case, version, rows)
     return case

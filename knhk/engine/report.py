@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from knhk.engine.facts import decode_json
@@ -101,14 +101,13 @@ _OPEN = (ItemState.waiting, ItemState.offered, ItemState.started, ItemState.fail
 
 
 def report(
-    row: CaseRow, rows: Iterable[InputRow], version: Version | None, problem: KnhkError | None
+    row: CaseRow, rows: Sequence[InputRow], version: Version | None, problem: KnhkError | None
 ) -> CaseReport:
     """Put a report together; without ``version``, ``problem`` says why there is none."""
-    kept = tuple(rows)
     case: Case | None = None
     if version is not None:
         try:
-            case = replay(version, row, kept)
+            case = replay(version, row, rows)
         except KnhkError as error:
             problem = error
     return CaseReport(
@@ -119,7 +118,7 @@ def report(
         created_us=row.created_us,
         ended_us=row.ended_us,
         outcome=_read(row.outcome) if row.outcome else None,
-        history=tuple(_step(entry, case) for entry in kept),
+        history=tuple(_step(entry, case) for entry in rows),
         items=() if case is None else tuple(_items(case)),
         data=None if case is None else jsonable(case.data),
         marking=() if case is None else tuple(case.marking.items()),

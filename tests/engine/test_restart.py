@@ -483,6 +483,7 @@ async def test_a_damaged_store_is_refused(tmp_path: Path) -> None:
         ("UPDATE inputs SET item = 77 WHERE case_id = 'c' AND seq = 1", ReplayError, "input 1"),
         ("UPDATE inputs SET kind = 2 WHERE case_id = 'c' AND seq = 1", ReplayError, "input 1"),
         ("DELETE FROM sources", StoreDamaged, "sources"),
+        ("UPDATE sources SET text = text || '# mine'", StoreDamaged, "sources"),
         ("UPDATE cases SET digest = 'x' WHERE id = 'c'", StoreDamaged, "sources x are missing"),
     ],
 )
