@@ -107,16 +107,14 @@ def bind(
             parameter = by_name.get(argument.name)
             type_ = signature.more_named if parameter is None else parameter.type
             problem = _named_problem(argument.name, parameter, type_, given)
-            hint = did_you_mean(argument.name, by_name.keys() - given)
         else:
             if position < len(by_place):
                 parameter = by_place[position]
             position += 1
             type_ = signature.more if parameter is None else parameter.type
             problem = "" if type_ is not None else f"takes {_count(len(by_place))} by position"
-            left = ", ".join(f"{name}: ..." for name in by_name if name not in given)
-            hint = f"write its name: {left}" if left else "leave it out"
         if problem:
+            hint = _surplus_hint(argument.name, [n for n in by_name if n not in given])
             report.error(codes.surplus, f"{what} {problem}", argument.span, hint)
         name = argument.name if parameter is None else parameter.name
         if parameter is not None:
@@ -133,6 +131,13 @@ def bind(
                 span,
                 f"add it: {written}",
             )
+
+
+def _surplus_hint(name: str, left: list[str]) -> str:
+    """How to mend an argument that is not taken; ``left`` are the parameters still free."""
+    if name:
+        return did_you_mean(name, left)
+    return f"write its name: {', '.join(f'{n}: ...' for n in left)}" if left else "leave it out"
 
 
 def _named_problem(

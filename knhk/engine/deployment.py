@@ -6,7 +6,7 @@ to be run, so that a store can be read where the Python modules are not installe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
@@ -31,7 +31,7 @@ class Deployment:
     ) -> None:
         self.module: Final = module
         self._callees = callees
-        self._places = _places(root, entry)
+        self._places = _places(root, [entry, *module.compilation.files])
         self._versions: dict[str, Version] = {}
 
     @classmethod
@@ -77,9 +77,9 @@ def bundle_of(module: Module, deployed_us: int) -> Bundle:
     return Bundle(compilation.digest, compilation.entry, root, files, names, deployed_us)
 
 
-def _places(root: Path | None, entry: str) -> tuple[Path, ...]:
-    """Where Python modules are looked for first: beside the file, then in the project's root."""
+def _places(root: Path | None, files: Iterable[str]) -> tuple[Path, ...]:
+    """Where Python modules are looked for first: beside each file, then in the project's root."""
     if root is None:
         return ()
-    beside = (root / entry).parent
-    return (root,) if beside == root else (beside, root)
+    beside = [(root / file).parent for file in files]
+    return tuple(dict.fromkeys([*beside, root]))

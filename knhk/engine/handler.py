@@ -202,7 +202,8 @@ def _needs_making(hint: object, depth: int = 0) -> bool:
         return (
             issubclass(hint, (BaseModel, Enum))
             or is_dataclass(hint)
-            or typing.is_typeddict(hint)
+            # Not typing.is_typeddict, which does not know the one of typing_extensions.
+            or (issubclass(hint, dict) and hasattr(hint, "__required_keys__"))
             or (issubclass(hint, tuple) and hasattr(hint, "_fields"))
         )
     return any(_needs_making(part, depth + 1) for part in typing.get_args(hint))

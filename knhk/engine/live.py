@@ -464,7 +464,8 @@ def replay(version: Version, row: CaseRow, rows: Sequence[InputRow]) -> Case:
     """
     if not rows or [entry.seq for entry in rows] != list(range(len(rows))):
         raise StoreDamaged(
-            f"the store is damaged: case {row.id!r} has a gap in its inputs; go back to a copy of it"
+            f"the store is damaged: case {row.id!r} has a gap in its inputs;"
+            " go back to a copy of it"
         )
     case = Case(version.workflow.program, row.id)
     _replay(case, version, rows)

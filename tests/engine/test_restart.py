@@ -217,8 +217,9 @@ async def test_work_that_was_going_on_is_begun_again_with_the_same_key_and_argum
     async with Engine.open(project.store) as engine:
         assert 1 == await (await engine.case("c")).result()
 
-    assert [("slow", 1), ("quick",), ("slow", 1)] == project.calls
-    assert "c:1:1" == project.handlers.keys[0] == project.handlers.keys[2]
+    assert [("quick",), ("slow", 1)] == sorted(project.calls[:2])
+    assert [("slow", 1)] == project.calls[2:]
+    assert 2 == project.handlers.keys.count("c:1:1")
 
 
 async def test_a_case_stays_with_the_version_it_began_with(project: Project) -> None:

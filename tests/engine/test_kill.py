@@ -1,0 +1,225 @@
+"""A real process, killed with SIGKILL at random moments, loses nothing and repeats nothing kept.
+
+A nursery process has imported everything and forks one child for each life of the engine, so
+that fifty lives take seconds. The handlers write a line for each execution, synced to the
+disk before they return; so after a kill it is known what was done and what was kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from knhk.errors import JournalError
+from knhk.journal import SQLiteJournal
+from knhk.model import COMPLETE, CaseStatus
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+KILLS = 50
+LIVES_MAX = 400
+
+WORKFLOW = """
+from handlers use fetch, crunch, shaky
+
+workflow parcel(n: int) -> json
+    var rounds: int = 0
+
+    task a = fetch(n)
+    task b = crunch(n)
+    task c = fetch(x)
+        for each x in [10, 20, 30, 40]
+        at most 2 at once
+    task d = crunch(y)
+        for each y in [1, 2, 3]
+    task e = shaky(n)
+        retry 3 every 5ms
+        sets rounds = rounds + 1
+
+    flow
+        start -> a -> all(b, c -> d) -> repeat(e) until rounds == 3 -> end
+
+    return {a: a, b: b, c: c, d: d, e: e, rounds: rounds}
+"""
+RESULT = {"a": 8, "b": 49, "c": [11, 21, 31, 41], "d": [1, 4, 9], "e": 7, "rounds": 3}
+
+HANDLERS = """
+import os
+import time
+from pathlib import Path
+
+import anyio
+from knhk.engine import current_call
+
+LOG = Path(__file__).with_name("done.log")
+
+def note():
+    line = current_call().idempotency_key + "\\n"
+    file = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(file, line.encode())
+    os.fsync(file)
+    os.close(file)
+
+async def fetch(n: int) -> int:
+    await anyio.sleep(0.002)
+    note()
+    return n + 1
+
+def crunch(n: int) -> int:
+    time.sleep(0.002)
+    note()
+    return n * n
+
+async def shaky(n: int) -> int:
+    note()
+    if current_call().attempt == 1:
+        raise ConnectionError("the first attempt never works")
+    return n
+"""
+
+NURSERY = """
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import anyio
+from knhk import load
+from knhk.engine import Engine
+
+directory = Path(sys.argv[1])
+load(directory / "parcel.knhk")
+
+async def live(case_id):
+    async with Engine.open(directory / "store.db") as engine:
+        await engine.deploy(directory / "parcel.knhk")
+        rows = [row for row in await engine.cases() if row.id == case_id]
+        if not rows:
+            await engine.start("parcel", case_id=case_id, n=7)
+        result = await (await engine.case(case_id)).result()
+        (directory / f"{case_id}.json").write_text(json.dumps(result))
+
+for line in sys.stdin:
+    case_id, kill_after_s = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            anyio.run(live, case_id, backend=sys.argv[2])
+            status = 0
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    if kill_after_s is not None:
+        time.sleep(kill_after_s)
+        os.kill(child, signal.SIGKILL)  # it may have ended, but its number is still its own
+    _, status = os.waitpid(child, 0)
+    print(status, flush=True)
+"""
+
+
+class Nursery:
+    """The process that forks children; each runs the engine until its case is done."""
+
+    def __init__(self, directory: Path, backend: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", NURSERY, str(directory), backend],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def live(self, case: str, kill_after_s: float | None) -> int:
+        """One life; its exit status: 0 if it got to the end, minus the signal if killed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([case, kill_after_s]) + "\n")
+        self._process.stdin.flush()
+        return os.waitstatus_to_exitcode(int(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def nursery(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Nursery]:
+    (tmp_path / "parcel.knhk").write_text(WORKFLOW, encoding="utf-8")
+    (tmp_path / "handlers.py").write_text(HANDLERS, encoding="utf-8")
+    nursery = Nursery(tmp_path, request.param)
+    yield nursery
+    nursery.close()
+
+
+def kept(directory: Path, case: str) -> tuple[set[int], CaseStatus | None]:
+    """The items whose completion is in the journal, and where the case stands there."""
+    if not (directory / "store.db").exists():
+        return set(), None
+    try:
+        journal = SQLiteJournal(directory / "store.db", reading=True)
+    except JournalError:  # killed while the store was being made: there is nothing in it yet
+        return set(), None
+    try:
+        row = journal.case(case)
+        items = {entry.item for entry in journal.inputs(case) if entry.kind == COMPLETE}
+    finally:
+        journal.close()
+    return items, None if row is None else row.status
+
+
+def executed(directory: Path) -> list[str]:
+    log = directory / "done.log"
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def test_a_process_killed_at_random_moments_repeats_nothing_that_was_kept(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    seed = int(os.environ.get("KNHK_TEST_SEED", random.randrange(2**32)))
+    print(f"KNHK_TEST_SEED={seed}")
+    moments = random.Random(seed)
+    assert 0 == nursery.live("first", None)  # the nursery itself has to come to life
+    began = time.monotonic()
+    assert 0 == nursery.live("whole", None)
+    whole_s = time.monotonic() - began
+    kills = lives = number = 0
+
+    while kills < KILLS // 2:
+        case = f"case{number}"
+        number += 1
+        status: CaseStatus | None = None
+        while status is not CaseStatus.completed:
+            before, _ = kept(tmp_path, case)
+            lines = len(executed(tmp_path))
+            kill = kills < KILLS // 2
+            # Sooner than a whole life takes, so that most lives end by the kill.
+            code = nursery.live(case, moments.uniform(0, whole_s) if kill else None)
+            kills += code == -signal.SIGKILL
+            assert code in ({0, -signal.SIGKILL} if kill else {0})
+            again = {int(key.split(":")[1]) for key in executed(tmp_path)[lines:]}
+            assert set() == before & again, f"seed {seed}: done again although it was kept"
+            after, status = kept(tmp_path, case)
+            assert before <= after, f"seed {seed}: what was kept is lost"
+            done = {int(key.split(":")[1]) for key in executed(tmp_path) if key.startswith(case)}
+            assert after <= done, f"seed {seed}: kept without having been done"
+            lives += 1
+            assert lives < LIVES_MAX
+        if not (tmp_path / f"{case}.json").exists():  # killed between the end and the telling
+            assert 0 == nursery.live(case, None)
+        assert RESULT == json.loads((tmp_path / f"{case}.json").read_text())
+
+    assert kills >= KILLS // 2
