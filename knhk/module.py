@@ -66,7 +66,7 @@ class Workflow:
             elif parameter.default is not None:
                 value = parameter.default.evaluate(dict(values), Moment(at_us, 0, 0))
             else:
-                misfits.append(Misfit(name, f"is missing; give a {parameter.codec.text}"))
+                misfits.append(Misfit(name, f"is missing; its type is {parameter.codec.text}"))
                 continue
             try:
                 values[name] = parameter.codec.accept(value)

@@ -274,9 +274,10 @@ class Engine:
         version = await self._newest_version(workflow)
         now_us = self._clock.now_us()
         values = version.workflow.accept(parameters, now_us)
-        case_id = case_id or f"{workflow}-{secrets.token_hex(6)}"
         await runtime.writer.room()
-        if case_id in runtime.live or await self._ask(self._journal.case, case_id) is not None:
+        if case_id is None:
+            case_id = f"{workflow}-{secrets.token_hex(8)}"
+        elif await self._ask(self._journal.case, case_id) is not None:
             raise CaseExists(case_id)
         if case_id in runtime.live:
             raise CaseExists(case_id)
@@ -299,7 +300,10 @@ class Engine:
         """The handle of a case; raises :class:`~knhk.errors.UnknownName`."""
         row = await self._row(case_id)
         if self._running is None:
-            return CaseHandle(CaseStanding(row), self._outcome)
+            standing = CaseStanding(row)
+            if not standing.settled:
+                standing.strand(UsageError(f"case {case_id!r} is {row.status}, and not run here"))
+            return CaseHandle(standing, self._outcome)
         standing = self._running.standing(row)
         problem = self._running.stranded.get(case_id)
         if problem is not None:

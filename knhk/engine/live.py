@@ -32,7 +32,7 @@ from knhk.engine.standing import CaseStanding
 from knhk.engine.timers import Timers
 from knhk.engine.version import Version
 from knhk.engine.work import Start, Work
-from knhk.errors import JournalError, KnhkError, MisfitError, ReplayError, StoreDamaged
+from knhk.errors import JournalError, KnhkError, MisfitError, ReplayError, StoreDamaged, UnknownName
 from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Standing, Stream, Writer
 from knhk.kernel import Case
 from knhk.model import (
@@ -444,9 +444,10 @@ def _replay(case: Case, version: Version, rows: Iterable[InputRow]) -> None:
     for row in rows:
         task = ""
         if row.item > 0:
-            if row.item > len(case.items):
-                raise ReplayError(case.id, row.seq, f"there is no work item {row.item}")
-            task = case.item(row.item).task
+            try:
+                task = case.item(row.item).task
+            except UnknownName as error:
+                raise ReplayError(case.id, row.seq, str(error)) from error
         effects = case.apply(facts.decode(row, task))
         if effects and effects[0].kind == REFUSED:
             raise ReplayError(case.id, row.seq, effects[0].why)

@@ -198,14 +198,14 @@ def test_a_process_killed_at_random_moments_repeats_nothing_that_was_kept(
     whole_s = time.monotonic() - began
     kills = lives = number = 0
 
-    while kills < KILLS // 2:
+    while kills < KILLS:
         case = f"case{number}"
         number += 1
         status: CaseStatus | None = None
         while status is not CaseStatus.completed:
             before, _ = kept(tmp_path, case)
             lines = len(executed(tmp_path))
-            kill = kills < KILLS // 2
+            kill = kills < KILLS
             # Sooner than a whole life takes, so that most lives end by the kill.
             code = nursery.live(case, moments.uniform(0, whole_s) if kill else None)
             kills += code == -signal.SIGKILL
@@ -222,4 +222,4 @@ def test_a_process_killed_at_random_moments_repeats_nothing_that_was_kept(
             assert 0 == nursery.live(case, None)
         assert RESULT == json.loads((tmp_path / f"{case}.json").read_text())
 
-    assert kills >= KILLS // 2
+    assert kills >= KILLS

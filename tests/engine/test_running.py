@@ -800,3 +800,5 @@ async def test_a_store_can_be_read_while_it_runs(project: Project) -> None:
                 await reader.start("w")
             with pytest.raises(UsageError, match="only reads"):
                 await reader.cancel("c")
+            with pytest.raises(UsageError, match="is running, and not run here"):
+                await (await reader.case("c")).result()
