@@ -137,7 +137,7 @@ async def test_a_crash_at_any_append_loses_nothing_and_repeats_nothing_that_was_
         appends += 1
 
     assert RESULT == result
-    assert appends > 10
+    assert appends > 6  # group commit makes them fewer on some runs
 
 
 async def test_crash_after_crash_it_gets_to_the_end(project: Project) -> None:
