@@ -238,7 +238,6 @@ class LiveCase:
             self._runtime.lose(self, problem)
             raise problem from error
         self._pending += 1
-        self._act(acts); acts = _Acts()
         self._runtime.writer.put(
             Commit(self.id, tuple(rows), opened, acts.moved),
             self._stream,

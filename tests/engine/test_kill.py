@@ -15,13 +15,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from knhk.errors import JournalError
 from knhk.journal import SQLiteJournal
-from knhk.model import COMPLETE, CaseStatus
+from knhk.model import COMPLETE, START, CaseStatus
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
@@ -165,20 +166,32 @@ def nursery(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Nursery]
     nursery.close()
 
 
-def kept(directory: Path, case: str) -> tuple[set[int], CaseStatus | None]:
-    """The items whose completion is in the journal, and where the case stands there."""
+@dataclass
+class Kept:
+    """What is in the journal: items by what happened to them, and where the case stands."""
+
+    started: set[int] = field(default_factory=set)
+    completed: set[int] = field(default_factory=set)
+    status: CaseStatus | None = None
+
+
+def kept(directory: Path, case: str) -> Kept:
     if not (directory / "store.db").exists():
-        return set(), None
+        return Kept()
     try:
         journal = SQLiteJournal(directory / "store.db", reading=True)
     except JournalError:  # killed while the store was being made: there is nothing in it yet
-        return set(), None
+        return Kept()
     try:
         row = journal.case(case)
-        items = {entry.item for entry in journal.inputs(case) if entry.kind == COMPLETE}
+        inputs = journal.inputs(case)
     finally:
         journal.close()
-    return items, None if row is None else row.status
+    return Kept(
+        {entry.item for entry in inputs if entry.kind == START},
+        {entry.item for entry in inputs if entry.kind == COMPLETE},
+        None if row is None else row.status,
+    )
 
 
 def executed(directory: Path) -> list[str]:
@@ -201,9 +214,9 @@ def test_a_process_killed_at_random_moments_repeats_nothing_that_was_kept(
     while kills < KILLS:
         case = f"case{number}"
         number += 1
-        status: CaseStatus | None = None
-        while status is not CaseStatus.completed:
-            before, _ = kept(tmp_path, case)
+        after = Kept()
+        while after.status is not CaseStatus.completed:
+            before = after
             lines = len(executed(tmp_path))
             kill = kills < KILLS
             # Sooner than a whole life takes, so that most lives end by the kill.
@@ -211,11 +224,13 @@ def test_a_process_killed_at_random_moments_repeats_nothing_that_was_kept(
             kills += code == -signal.SIGKILL
             assert code in ({0, -signal.SIGKILL} if kill else {0})
             again = {int(key.split(":")[1]) for key in executed(tmp_path)[lines:]}
-            assert set() == before & again, f"seed {seed}: done again although it was kept"
-            after, status = kept(tmp_path, case)
-            assert before <= after, f"seed {seed}: what was kept is lost"
-            done = {int(key.split(":")[1]) for key in executed(tmp_path) if key.startswith(case)}
-            assert after <= done, f"seed {seed}: kept without having been done"
+            assert set() == before.completed & again, f"seed {seed}: done again though it was kept"
+            after = kept(tmp_path, case)
+            assert before.completed <= after.completed, f"seed {seed}: what was kept is lost"
+            assert again <= after.started, f"seed {seed}: done before its start was kept"
+            lines_of_case = [key for key in executed(tmp_path) if key.startswith(f"{case}:")]
+            done = {int(key.split(":")[1]) for key in lines_of_case}
+            assert after.completed <= done, f"seed {seed}: kept without having been done"
             lives += 1
             assert lives < LIVES_MAX
         if not (tmp_path / f"{case}.json").exists():  # killed between the end and the telling

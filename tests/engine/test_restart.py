@@ -22,7 +22,7 @@ from knhk.errors import (
     StoreLocked,
 )
 from knhk.journal import Commit, InputRow, Journal, MemoryJournal, SQLiteJournal
-from knhk.model import COMPLETE, CaseStatus
+from knhk.model import COMPLETE, START, CaseStatus
 from tests.engine.conftest import Project
 
 pytestmark = pytest.mark.anyio
@@ -89,9 +89,9 @@ class Crashing(MemoryJournal):
         journal._inputs = {case: list(rows) for case, rows in self._inputs.items()}
         return journal
 
-    def completed(self) -> set[int]:
-        """The items whose completion is in the journal."""
-        return {row.item for row in self.inputs("c") if row.kind == COMPLETE}
+    def items(self, kind: int) -> set[int]:
+        """The items with such an input in the journal."""
+        return {row.item for row in self.inputs("c") if row.kind == kind}
 
 
 async def run(engine: Engine, case: CaseHandle) -> object:
@@ -115,7 +115,7 @@ async def test_a_crash_at_any_append_loses_nothing_and_repeats_nothing_that_was_
         result: object = None
         async with Engine.open(journal, clock=project.clock) as engine:
             await engine.deploy(path)
-            assert project.calls is not None
+            project.handlers.keys.clear()
             try:
                 result = await run(engine, await engine.start("w", case_id="c", n=5))
             except JournalError:
@@ -125,7 +125,8 @@ async def test_a_crash_at_any_append_loses_nothing_and_repeats_nothing_that_was_
         if journal.case("c") is None:
             appends += 1
             continue
-        completed = journal.completed()
+        completed = journal.items(COMPLETE)
+        assert items_of(project.handlers.keys) <= journal.items(START), "done before it was kept"
         project.handlers.keys.clear()
 
         async with Engine.open(journal.survivor(10_000), clock=project.clock) as engine:
@@ -151,7 +152,7 @@ async def test_crash_after_crash_it_gets_to_the_end(project: Project) -> None:
     result = None
     while result is None:
         journal = journal.survivor(1)
-        completed = journal.completed()
+        completed = journal.items(COMPLETE)
         project.handlers.keys.clear()
         async with Engine.open(journal, clock=project.clock) as engine:
             result = await run(engine, await engine.case("c"))

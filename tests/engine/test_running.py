@@ -24,6 +24,7 @@ from knhk.errors import (
     UsageError,
 )
 from knhk.model import CaseStatus
+from knhk.module import load
 from tests.engine.conftest import Project
 
 pytestmark = pytest.mark.anyio
@@ -802,3 +803,65 @@ async def test_a_store_can_be_read_while_it_runs(project: Project) -> None:
                 await reader.cancel("c")
             with pytest.raises(UsageError, match="is running, and not run here"):
                 await (await reader.case("c")).result()
+
+
+# Plugins, and sources that are no file
+
+
+async def test_a_task_type_of_a_plugin_is_done_by_the_engine(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = project.write(
+        """
+        workflow w(who: str) -> json
+            task t = log("hello {who}")
+            flow
+                start -> t -> end
+            return t
+        """
+    )
+
+    with caplog.at_level(logging.INFO, logger="knhk.log"):
+        async with Engine.open() as engine:
+            await engine.deploy(path)
+            assert "hello Ada" == await (await engine.start("w", who="Ada")).result()
+
+    assert ["hello Ada"] == [record.message for record in caplog.records]
+
+
+async def test_a_workflow_from_source_text_goes_on_after_a_restart(project: Project) -> None:
+    module = load(
+        "workflow w() -> int\n    task ask\n    flow\n        start -> ask -> end\n    return 3\n"
+    )
+    async with Engine.open(project.store) as engine:
+        await engine.deploy(module)
+        await engine.start("w", case_id="c")
+
+    async with Engine.open(project.store) as engine:
+        await engine.complete("c", "ask")
+        assert 3 == await (await engine.case("c")).result()
+        assert 3 == await _completed(engine)
+
+
+async def _completed(engine: Engine) -> object:
+    case = await engine.start("w", case_id="d")
+    await engine.complete("d", "ask")
+    return await case.result()
+
+
+async def test_handlers_of_two_projects_with_the_same_name_are_kept_apart(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "knhk.toml").touch()
+        (tmp_path / name / "twins.py").write_text(f"async def work():\n    return '{name}'\n")
+        (tmp_path / name / "w.knhk").write_text(
+            f"from twins use work\nworkflow {name}() -> json\n    task t = work()\n"
+            "    flow\n        start -> t -> end\n    return t\n"
+        )
+
+    async with Engine.open() as engine:
+        await engine.deploy(tmp_path / "one" / "w.knhk")
+        await engine.deploy(tmp_path / "two" / "w.knhk")
+        results = [await (await engine.start(name)).result() for name in ("one", "two")]
+
+    assert ["one", "two"] == results
