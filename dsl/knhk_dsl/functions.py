@@ -52,6 +52,8 @@ DECIMAL_EXPONENT_MAX: Final = 6_144
 PATTERN_LENGTH_MAX: Final = 1_000
 FORMAT_WIDTH_MAX: Final = 1_000
 _PATTERNS_KEPT: Final = 256
+#: What `format` takes for dates: what depends on neither the machine's zone nor its language.
+_DATE_DIRECTIVES: Final = frozenset("YmdHMSfyjuVGUWwIz%")
 #: Above this the length of a range could not be told.
 _RANGE_BOUND_MAX: Final = 2**61
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -493,6 +495,10 @@ class Work:
     def format_(self, value: object, spec: object) -> str:
         if not isinstance(spec, str):
             fail(f"the format is a text, not {kind_of(spec)}")
+        if isinstance(value, date):
+            odd = sorted(set(re.findall(r"%(.?)", spec)) - _DATE_DIRECTIVES)
+            if odd:
+                fail(f"%{odd[0]} is not one of %{' %'.join(sorted(_DATE_DIRECTIVES))}")
         if any(int(digits[:9]) > FORMAT_WIDTH_MAX for digits in re.findall(r"\d+", spec)) and (
             not isinstance(value, (date, datetime))
         ):

@@ -48,6 +48,10 @@ from tests.dsl.emit.expressions import NOW_US, compiled, data_of, problem, retur
         ('split(s, "")', "`split` needs a separator that is not empty"),
         ("range(1, 2, zero)", "`range` takes whole numbers, and a step that is not 0"),
         ('format(n, "q")', "'q' does not format a whole number"),
+        (
+            'format(day, "%s")',
+            "%s is not one of %% %G %H %I %M %S %U %V %W %Y %d %f %j %m %u %w %y %z",
+        ),
         ("2 ** m", "a whole number to a negative power: write float(x) ** y"),
         ("(-x) ** 0.5", "a negative number to a broken power has no result"),
         ("at + 3650000d", "a number or a moment is too large"),
