@@ -279,7 +279,8 @@ class Case(Game):
                 raise NotOffered(item._task, f"the work item is {item.state}, not {wanted}")
         if item is None:
             assert isinstance(which, str)
-            raise NotOffered(which, explain(self, self._known(which)))
+            why = explain(self, self._known(which))
+            raise NotOffered(which, why if state == OFFERED else f"no item is started; {why}")
         if state == OFFERED and self._status != RUNNING:
             raise NotOffered(item._task, f"the case is {STATUSES[self._status]}")
         return item

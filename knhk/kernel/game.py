@@ -242,14 +242,14 @@ class Game:
             if node < 0:
                 return f"there is no task {fact.task!r}"
             idle = self._desk(node).idle()
-            return f"task {fact.task!r} has no work item" if idle else ""
+            return "it has no work item" if idle else ""
         if kind == SUSPEND:
             return "" if status == RUNNING else f"the case is {STATUSES[status]}"
         if kind == RESUME:
             stands = status == SUSPENDED or status == FAILED
             return "" if stands else f"the case is {STATUSES[status]}, it does not stand still"
         if kind == ADD_INSTANCE:
-            return f"task {fact.task!r} is not open: no instance can be added"
+            return "it is not open: no instance can be added"
         return ""
 
     def _item_refusal(self, fact: Input, kind: i64) -> str:

@@ -542,7 +542,7 @@ def test_withdraw_cancels_a_task_with_its_tokens() -> None:
 
 def test_withdraw_is_refused_when_the_task_has_no_item() -> None:
     case = sequence().case()
-    with pytest.raises(NotOffered, match="task 'b' has no work item"):
+    with pytest.raises(NotOffered, match="task 'b': it has no work item"):
         case.withdraw("b")
     assert len(case.history) == 1
 
