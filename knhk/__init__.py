@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from knhk.call import Call, current_call
     from knhk.engine import Engine
     from knhk.errors import CheckError, InputError, KnhkError, NotOffered
     from knhk.kernel import Case, WorkItem
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from knhk.module import Module, Workflow, load
 
 __all__ = [
+    "Call",
     "Case",
     "CaseStatus",
     "CheckError",
@@ -28,12 +30,14 @@ __all__ = [
     "WorkItem",
     "Workflow",
     "__version__",
+    "current_call",
     "load",
 ]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Call": "knhk.call",
     "Case": "knhk.kernel",
     "CaseStatus": "knhk.model",
     "CheckError": "knhk.errors",
@@ -45,6 +49,7 @@ _HOMES = {
     "NotOffered": "knhk.errors",
     "WorkItem": "knhk.kernel",
     "Workflow": "knhk.module",
+    "current_call": "knhk.call",
     "load": "knhk.module",
 }
 

@@ -7,6 +7,7 @@ one row.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -48,14 +49,36 @@ COLOURS: Final = {"failed": "red", "stuck": "red", "cancelled": "yellow", "compl
 def progress() -> Iterator[Observer]:
     """Give the observer to open an engine with; show what it is told while inside.
 
-    What handlers print goes to stderr meanwhile: stdout is for the result.
+    What handlers print goes to stderr meanwhile, and so does what ``log(...)`` says: stdout
+    is for the result.
     """
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(sys.stderr), _log_shown():
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             with _live() as observer:
                 yield observer
         else:
             yield lambda event: click.echo(line(event), err=True)
+
+
+class LogLines(logging.Handler):
+    """Shows what workflows ``log(...)``: between the lines, or above the table."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a line."""
+        click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
+
+
+@contextmanager
+def _log_shown() -> Iterator[None]:
+    logger = logging.getLogger("knhk.log")
+    before, lines = logger.level, LogLines()
+    logger.addHandler(lines)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(before)
 
 
 def line(event: Event) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
-from knhk.cli.progress import ROWS_MAX, TASKS_MAX, Board, line
+import pytest
+
+from knhk.cli.progress import ROWS_MAX, TASKS_MAX, Board, line, progress
 from knhk.engine import Event
 
 
@@ -62,3 +65,14 @@ def test_the_table_has_a_row_for_each_task_and_each_case() -> None:
     board.tell(event("case completed"))
 
     assert 2 == board.table().row_count
+
+
+def test_what_a_workflow_logs_is_shown_and_only_while_it_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logger = logging.getLogger("knhk.log")
+    with progress():
+        logger.info("order A1 was refused")
+        logger.debug("too fine")
+    logger.info("after the end")
+    assert ("", "info: order A1 was refused\n") == capsys.readouterr()
