@@ -53,7 +53,7 @@ PATTERN_LENGTH_MAX: Final = 1_000
 FORMAT_WIDTH_MAX: Final = 1_000
 _PATTERNS_KEPT: Final = 256
 #: What `format` takes for dates: what depends on neither the machine's zone nor its language.
-_DATE_DIRECTIVES: Final = frozenset("YmdHMSfyjuVGUWwIz%")
+_DATE_DIRECTIVES: Final = frozenset("YmdjHIMSfzuwyUVWG%")
 #: Above this the length of a range could not be told.
 _RANGE_BOUND_MAX: Final = 2**61
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
