@@ -49,6 +49,10 @@ class Form(Enum):
     moment_us = "moment_us"
 
 
+#: Functions in one compilation: many, as each call costs; not all, as its cost per line grows.
+PIECES_AT_ONCE: Final = 256
+
+
 class TooLarge(Exception):
     """An expression that Python cannot compile, with its place."""
 
@@ -129,11 +133,14 @@ class Emitter:
 
         space = {**GLOBALS, **self._writer.constants, "PROBLEMS": PROBLEMS, "failed": failed}
         sources = [function.source(number) for number, function in enumerate(functions)]
-        try:
-            code = compile("\n".join([*self._writer.helpers, *sources]), "<expressions>", "exec")
-        except _REFUSALS:
-            raise TooLarge(self._too_large()) from None
-        exec(code, space)  # noqa: S102  (names, numbers and quoted texts only: see the writer)
+        pieces = [*self._writer.helpers, *sources]
+        for start in range(0, len(pieces), PIECES_AT_ONCE):
+            source = "\n".join(pieces[start : start + PIECES_AT_ONCE])
+            try:
+                code = compile(source, "<expressions>", "exec")
+            except _REFUSALS:
+                raise TooLarge(self._too_large()) from None
+            exec(code, space)  # noqa: S102  (names, numbers and quoted texts only: see the writer)
         self._compiled = [cast("Evaluate", space[f"e{n}"]) for n in range(len(functions))]
 
     def _too_large(self) -> Span:
