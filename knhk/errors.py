@@ -92,6 +92,11 @@ class Misfit:
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
 
+    def under(self, name: str) -> Misfit:
+        """The same misfit seen from the value that holds this one as ``name``."""
+        joint = "" if not self.path or self.path.startswith("[") else "."
+        return Misfit(f"{name}{joint}{self.path}", self.message)
+
 
 class KnhkError(Exception):
     """The root of every error that KNHK raises."""

@@ -47,7 +47,6 @@ CALLEE_CONNECTOR: Final = 2
 CALLEE_PLUGIN: Final = 3
 CALLEE_TIMER: Final = 4
 CALLEE_SKIP: Final = 5
-CALLEE_NAMES: Final = ("outside", "python", "connector", "plugin", "timer", "skip")
 
 # What an exception arrow listens to.
 EXCEPT_ERROR: Final = 0

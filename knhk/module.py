@@ -71,7 +71,7 @@ class Workflow:
             try:
                 values[name] = parameter.codec.accept(value)
             except MisfitError as error:
-                misfits.extend(_under(name, error.misfits))
+                misfits.extend(misfit.under(name) for misfit in error.misfits)
         known = {parameter.name for parameter in self.net.parameters}
         for name in given:
             if name not in known:
@@ -149,10 +149,3 @@ def load(source: str | Path, environment: Environment | None = None) -> Module:
     else:
         sources = Sources.of_file(Path(source))
     return Module(compile_sources(sources, environment))
-
-
-def _under(name: str, misfits: Iterable[Misfit]) -> Iterator[Misfit]:
-    """The misfits of a value as misfits of the parameter that holds it."""
-    for misfit in misfits:
-        joint = "" if not misfit.path or misfit.path.startswith("[") else "."
-        yield Misfit(f"{name}{joint}{misfit.path}", misfit.message)

@@ -81,11 +81,6 @@ class FileScope:
         return (symbol for symbol in self.symbols.values() if symbol.kind in kinds)
 
 
-def is_snake(name: str) -> bool:
-    """Whether a name is spelt like_this."""
-    return _SNAKE.fullmatch(name) is not None
-
-
 def check_style(name: str, span: Span, kind: str, report: Report, *, camel: bool = False) -> None:
     """Warns of a spelling that is not the usual one."""
     if camel and not _CAMEL.fullmatch(name):

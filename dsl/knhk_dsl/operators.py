@@ -52,8 +52,6 @@ _MOMENTS: Final[dict[tuple[str, Type, Type], Type]] = {
     ("*", STR, INT): STR,
     ("*", INT, STR): STR,
 }
-#: The operand beside a json value that settles what the json value must be.
-SETTLING: Final = frozenset({DECIMAL, DURATION})
 
 
 def binary_type(operator: str, left: Type, right: Type) -> Type | None:

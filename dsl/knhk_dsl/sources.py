@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from knhk.errors import Diagnostic, Span
+from knhk.errors import Diagnostic
 from knhk_dsl import ast
 from knhk_dsl.parse import parse
 
@@ -201,8 +201,3 @@ def _neighbours(path: Path) -> str:
         return "check the path: it is relative to the file that uses it"
     hint = did_you_mean(path.name, names)
     return hint or "check the path: it is relative to the file that uses it"
-
-
-def start_of(file: str) -> Span:
-    """The beginning of a file."""
-    return Span(file, 1, 1, 1, 1)

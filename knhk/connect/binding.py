@@ -109,10 +109,8 @@ class _Parameters:
         try:
             return adapter.validate_python(value)
         except ValidationError as error:
-            for problem in error.errors(include_url=False, include_input=False):
-                found = _misfit(problem, ())
-                joint = "." if found.path and not found.path.startswith("[") else ""
-                misfits.append(Misfit(f"{path}{joint}{found.path}", found.message))
+            problems = error.errors(include_url=False, include_input=False)
+            misfits.extend(_misfit(problem, ()).under(path) for problem in problems)
             return None
 
 

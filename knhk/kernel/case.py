@@ -173,24 +173,14 @@ class Case(Game):
         value that does not fit the task's result type; the item is then still started.
         """
         item = self._find(which, STARTED)
-        codec = self._row(item._node).codec
-        if codec is not None:
-            try:
-                value = codec.accept(value)
-            except MisfitError as error:
-                raise ResultError(item._task, error.misfits) from error
+        value = self._accepted(item, value)
         self._must(Input(COMPLETE, self._now_us, item._id, "", value))
         return item
 
     def run(self, which: str | WorkItem, value: object = None) -> WorkItem:
         """Start and complete an offered item."""
         item = self._find(which, OFFERED)
-        codec = self._row(item._node).codec
-        if codec is not None:
-            try:
-                value = codec.accept(value)
-            except MisfitError as error:
-                raise ResultError(item._task, error.misfits) from error
+        value = self._accepted(item, value)
         self._must(Input(START, self._now_us, item._id))
         self._must(Input(COMPLETE, self._now_us, item._id, "", value))
         return item
@@ -258,6 +248,16 @@ class Case(Game):
                 raise NotOffered(fact.task, why)
             raise CaseEnded(self._id, str(STATUSES[self._status]), INPUT_NAMES[fact.kind])
         return effects
+
+    def _accepted(self, item: WorkItem, value: object) -> object:
+        """A result as its task's type, or :class:`~knhk.errors.ResultError`."""
+        codec = self._row(item._node).codec
+        if codec is None:
+            return value
+        try:
+            return codec.accept(value)
+        except MisfitError as error:
+            raise ResultError(item._task, error.misfits) from error
 
     def _known(self, task: str) -> TaskRow:
         node = self._program.names.get(task, -1)
