@@ -1,4 +1,4 @@
-"""The build hook that compiles the kernel with mypyc into the wheel.
+"""The build hook: it compiles the kernel with mypyc into the wheel, and adds the suite.
 
 Wheels hold the modules of ``COMPILED`` twice: as Python source and as extension modules,
 which the interpreter prefers. Editable installs and source distributions stay as they are.
@@ -11,7 +11,9 @@ The environment variable ``KNHK_MYPYC`` decides:
 ``0``
     do not try: a ``py3-none-any`` wheel that needs neither mypy nor a compiler.
 
-All of it happens on a copy in a temporary directory, so nothing is left in the tree, and in
+The pattern files of ``tests/patterns`` go into every wheel, for ``knhk conformance``.
+
+All compiling happens on a copy in a temporary directory, so nothing is left in the tree, and in
 a process of its own, because mypyc ends the process when it finds a type error.
 """
 
@@ -38,6 +40,9 @@ SEEN: Final = ("pyproject.toml", "knhk/errors.py", "knhk/py.typed")
 #: The compiler, and what it needs; `librt` comes with mypy.
 REQUIREMENTS: Final = ("mypy==2.4.1", "setuptools>=80")
 
+#: Where the suite lies in a wheel; in a checkout it is ``tests/patterns``.
+PATTERNS: Final = "knhk/testing/patterns"
+
 EXIT_NO_COMPILER: Final = 3
 PROBE: Final = """
 #include <Python.h>
@@ -51,7 +56,7 @@ class CannotCompileError(Exception):
 
 
 class MypycHook(BuildHookInterface[Any]):
-    """Adds the compiled modules to a standard wheel."""
+    """Adds the pattern files and the compiled modules to a standard wheel."""
 
     PLUGIN_NAME = "custom"
 
@@ -60,9 +65,12 @@ class MypycHook(BuildHookInterface[Any]):
         return [] if switch() == "0" else list(REQUIREMENTS)
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, and hand the extension modules and the wheel's tag to hatchling."""
+        """Hand the pattern files, the extension modules and the wheel's tag to hatchling."""
         mode = switch()
-        if version != "standard" or mode == "0":
+        if version != "standard":
+            return
+        build_data["force_include"].update(pattern_files(Path(self.root)))
+        if mode == "0":
             return
         self.work = Path(tempfile.mkdtemp(prefix="knhk-build-"))
         try:
@@ -90,6 +98,11 @@ def switch() -> str:
     if mode not in {"auto", "1", "0"}:
         sys.exit(f"knhk: KNHK_MYPYC is {mode!r}; it must be auto, 1 or 0")
     return mode
+
+
+def pattern_files(root: Path) -> dict[str, str]:
+    """Each file of the conformance suite, and its place in the wheel."""
+    return {str(path): f"{PATTERNS}/{path.name}" for path in root.glob("tests/patterns/*.toml")}
 
 
 def compile_copy(root: Path, work: Path) -> dict[str, str]:

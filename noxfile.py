@@ -1,4 +1,4 @@
-"""What there is to run: demo, tests, lint, types, docs, compiled, bench.
+"""What there is to run: demo, tests, conformance, lint, types, docs, compiled, bench.
 
 Each session has an environment of its own under ``.nox`` that is kept. What is installed in
 it is remembered by a hash of the files that say so, so that a second run starts at once.
@@ -68,6 +68,13 @@ def tests(session: nox.Session) -> None:
     """Run the tests, interpreted; further arguments go to pytest."""
     prepare(session, "test")
     session.run("python", "-m", "pytest", *workers(session), *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Play the 43 patterns in all modes; further arguments go to `knhk conformance`."""
+    prepare(session)
+    session.run("knhk", "conformance", *session.posargs)
 
 
 @nox.session

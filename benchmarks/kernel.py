@@ -19,10 +19,10 @@ from pathlib import Path
 from measure import Measure, interleave, ratio
 from report import Bar, Row
 
-from knhk.kernel import Case, Program, game
+from knhk.kernel import Case, Program, routing
 from knhk.model import CREATE, JOIN_AND, NODE_ROUTE, Arrow, Input, Net, Node, Place
 
-FIRINGS: int = game.FIRINGS_MAX
+FIRINGS: int = routing.FIRINGS_MAX
 RING = 10
 #: Runs of the loop in one turn, each of ``FIRINGS`` firings.
 RUNS = 10

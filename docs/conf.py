@@ -33,6 +33,7 @@ extensions = [
     "knhk_lexer",
     "knhk_reference",
     "knhk_pictures",
+    "knhk_patterns",
 ]
 
 root_doc = "index"
@@ -48,7 +49,12 @@ nitpick_ignore_regex = [
     ("py:data", r"[A-Z_]+"),
     # Modules that are named for readers of the source; callers never import them.
     ("py:mod", r"knhk\.(engine|journal|kernel|connect)\.\w+"),
+    # What a drawing of a group is made of: patterns only pass these on.
+    ("py:class", r"knhk_dsl\.(flow|syntax)\..*"),
 ]
+# `Pattern` is a word of the flow for plugins, and a part of the suite for its players; an
+# annotation names the one of its own module.
+suppress_warnings = ["ref.python"]
 nitpick_ignore = [
     # Parts of the kernel that callers hand on and never take apart.
     ("py:class", "knhk.kernel.program.Program"),

@@ -140,13 +140,13 @@ class InputError(UsageError):
 
 
 class ResultError(UsageError):
-    """A task's result that does not fit the type it is declared with."""
+    """A task's result, or the value of an added instance, that does not fit its type."""
 
-    def __init__(self, task: str, misfits: Iterable[Misfit]) -> None:
+    def __init__(self, task: str, misfits: Iterable[Misfit], what: str = "result") -> None:
         self.task = task
         self.misfits = tuple(misfits)
         lines = "".join(f"\n  {misfit}" for misfit in self.misfits)
-        super().__init__(f"the result of task {task!r} does not fit its type:{lines}")
+        super().__init__(f"the {what} of task {task!r} does not fit its type:{lines}")
 
 
 class NotOffered(UsageError):

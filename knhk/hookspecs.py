@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pluggy import HookimplMarker, HookspecMarker
 
 from knhk.model import OperationSignature
 
-__all__ = ["PROJECT", "TaskType", "hookimpl", "hookspec", "knhk_task_types"]
+if TYPE_CHECKING:
+    from knhk.patterns import Pattern
+
+__all__ = ["PROJECT", "TaskType", "hookimpl", "hookspec", "knhk_patterns", "knhk_task_types"]
 
 #: The name under which plugins and the plugin manager find each other.
 PROJECT: Final = "knhk"
@@ -44,4 +47,14 @@ def knhk_task_types() -> Iterable[TaskType]:  # type: ignore[empty-body]
     """Give the task types that this plugin adds.
 
     A name that an earlier plugin has taken is refused, with both plugins named.
+    """
+
+
+@hookspec
+def knhk_patterns() -> Iterable[Pattern]:  # type: ignore[empty-body]
+    """Give the words of the flow that this plugin adds, as :class:`~knhk.patterns.Pattern`.
+
+    A pattern says what may be written around its word and draws the net of every group that
+    has it. A word that an earlier plugin has taken, or that the language itself uses, is
+    refused, with the plugin named.
     """

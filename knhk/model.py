@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from knhk.errors import Span
 
@@ -32,13 +32,18 @@ NODE_ABORT: Final = 4
 NODE_NAMES: Final = ("task", "route", "end", "stop", "abort")
 
 # How arrows meet before a node (YAWL's join types) and part behind it (its split types).
+# A partial join (patterns 9 and 28 to 32) is a routing node's; its ``threshold`` says how
+# many arrivals it passes at.
 JOIN_AND: Final = 0
 JOIN_XOR: Final = 1
-JOIN_NAMES: Final = ("and", "xor")
+JOIN_OR: Final = 2
+JOIN_PARTIAL: Final = 3
+JOIN_NAMES: Final = ("and", "xor", "or", "partial")
 
 SPLIT_AND: Final = 0
 SPLIT_XOR: Final = 1
-SPLIT_NAMES: Final = ("and", "xor")
+SPLIT_OR: Final = 2
+SPLIT_NAMES: Final = ("and", "xor", "or")
 
 # Who does a task.
 CALLEE_OUTSIDE: Final = 0
@@ -47,16 +52,24 @@ CALLEE_CONNECTOR: Final = 2
 CALLEE_PLUGIN: Final = 3
 CALLEE_TIMER: Final = 4
 CALLEE_SKIP: Final = 5
+CALLEE_MESSAGE: Final = 6
+CALLEE_SIGNAL: Final = 7
+CALLEE_WORKFLOW: Final = 8
 
 # What an exception arrow listens to.
 EXCEPT_ERROR: Final = 0
 EXCEPT_TIMEOUT: Final = 1
-EXCEPT_NAMES: Final = ("error", "timeout")
+EXCEPT_MESSAGE: Final = 2
+EXCEPT_SIGNAL: Final = 3
+EXCEPT_NAMES: Final = ("error", "timeout", "message", "signal")
 
 #: The name of the error with which an attempt fails that took longer than its ``timeout``.
 TIMEOUT_ERROR: Final = "Timeout"
 #: The name of the error with which a task fails whose guard or ``sets`` failed.
 EXPRESSION_ERROR: Final = "ExpressionError"
+#: The name of the error with which a multiple-instance task fails when all its instances are
+#: finished and its ``complete when`` does not hold.
+INCOMPLETE_ERROR: Final = "Incomplete"
 
 US_PER_S: Final = 1_000_000
 
@@ -159,8 +172,10 @@ class Callee:
 
     ``module`` and ``name``: of a Python callable the module and its attribute; of a
     connector operation the connector instance and the operation; of a plugin's task type
-    the empty string and its name. A timer has ``delay`` (a duration) or ``until`` (a
-    moment). Arguments are evaluated when the work is dispatched, once per attempt.
+    the empty string and its name; of a sub-workflow, a message or a signal the empty string
+    and its name. A timer has ``delay`` (a duration) or ``until`` (a moment), a message may
+    have a ``key``, evaluated when the task begins to wait. Arguments are evaluated when the
+    work is dispatched, once per attempt.
     """
 
     kind: int
@@ -170,6 +185,7 @@ class Callee:
     kwargs: tuple[tuple[str, Expression], ...] = ()
     delay: Expression | None = None
     until: Expression | None = None
+    key: Expression | None = None
 
 
 @dataclass(frozen=True)
@@ -177,12 +193,22 @@ class ForEach:
     """Multiple instances: one per element of ``items``, or ``times`` of them.
 
     Exactly one of the two is set. ``variable`` names the element in the callee's arguments
-    and is empty for ``times``. (Patterns 13 and 14.)
+    and is empty for ``times`` (patterns 13 and 14). ``element`` is the type of an instance
+    that is added. ``open``: instances may be added while it runs (15). ``waits`` is false for
+    ``without waiting`` (12). ``complete_when`` may use ``done``, ``failed``, ``total`` and,
+    if ``reads_results``, ``results``; with ``cancel_rest`` what is unfinished is then
+    withdrawn (34 to 36).
     """
 
     variable: str = ""
     items: Expression | None = None
     times: Expression | None = None
+    element: Codec | None = field(default=None, compare=False)
+    open: bool = False
+    waits: bool = True
+    complete_when: Expression | None = None
+    reads_results: bool = False
+    cancel_rest: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,26 +227,64 @@ class Task:
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow out of a node into a place.
+    """An arrow out of a node into a place, which puts ``weight`` tokens (pattern 42).
 
     Behind an XOR-split the arrows are tried in this order: the first whose ``guard`` is true
-    or absent (``otherwise``) takes the token. Behind an AND-split there are no guards.
+    or absent (``otherwise``) is taken. Behind an OR-split every arrow whose guard is true is
+    taken, and the one without a guard (``otherwise``, the last) if none is. Behind an
+    AND-split there are no guards.
     """
 
     place: int
     guard: Expression | None = None
+    weight: int = 1
 
 
 @dataclass(frozen=True)
 class ExceptionArrow:
-    """An arrow that a failed task leaves by: ``kind`` is one of ``EXCEPT_...``.
+    """An arrow that a failed or interrupted task leaves by: ``kind`` is one of ``EXCEPT_...``.
 
-    ``name`` is the error's type name; empty, it stands for every error.
+    ``name`` is the error's type name (empty, it stands for every error), or that of the
+    message or signal.
     """
 
     kind: int
     name: str
     place: int
+    weight: int = 1
+
+
+@dataclass(frozen=True)
+class Region:
+    """What a cancellation empties: tasks and partial joins (node numbers), and places."""
+
+    tasks: tuple[int, ...] = ()
+    places: tuple[int, ...] = ()
+    joins: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mutex:
+    """What only one may hold at a time.
+
+    ``named`` tells one of the source from one that an ``interleave`` made.
+    """
+
+    name: str
+    named: bool = True
+
+
+@dataclass(frozen=True)
+class Section:
+    """A critical section: the mutex it holds while a token or running work is inside.
+
+    ``nodes`` and ``places`` (numbers) are those inside: the arrows that lead into it and out
+    of it are not. It is entered by a node inside that takes from a place outside.
+    """
+
+    mutex: int
+    nodes: tuple[int, ...]
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -243,6 +307,14 @@ class Node:
 
     Tasks carry ``task``; a node's number is its position in ``Net.nodes``. Tasks come first,
     in order of declaration; routing nodes follow in the order of the flow.
+
+    ``takes`` says how many tokens it takes from each of its inputs, one where it is empty
+    (pattern 41). ``threshold`` belongs to a partial join. ``cancels`` is emptied when the
+    task completes or the node passes (patterns 19, 25, 29, 32); ``cancels_case`` cancels the
+    case then (20). ``while_place`` is a place that must hold a token for the task to start
+    (18, -1: none), ``holds`` the mutexes it holds while it runs (17, 40), ``completes`` the
+    multiple-instance task that is completed with it (27, -1: none). ``word`` is the group in
+    the source that a routing node stands for.
     """
 
     name: str
@@ -253,6 +325,14 @@ class Node:
     split: int = SPLIT_AND
     exceptions: tuple[ExceptionArrow, ...] = ()
     task: Task | None = None
+    takes: tuple[int, ...] = ()
+    threshold: int = 0
+    cancels: Region | None = None
+    cancels_case: bool = False
+    while_place: int = -1
+    holds: tuple[int, ...] = ()
+    completes: int = -1
+    word: str = ""
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
@@ -296,6 +376,8 @@ class Net:
     returns: Expression | None = None
     result: Codec | None = field(default=None, compare=False)
     connectors: tuple[Connector, ...] = ()
+    mutexes: tuple[Mutex, ...] = ()
+    sections: tuple[Section, ...] = ()
     version: str = ""
     doc: str = ""
     span: Span | None = field(default=None, compare=False, repr=False)
@@ -313,6 +395,8 @@ SUSPEND: Final = 7
 RESUME: Final = 8
 CANCEL: Final = 9
 MESSAGE: Final = 10
+SIGNAL: Final = 11
+LATE: Final = 12
 INPUT_NAMES: Final = (
     "create",
     "start",
@@ -325,17 +409,23 @@ INPUT_NAMES: Final = (
     "resume",
     "cancel",
     "message",
+    "signal",
+    "late",
 )
 
 
 @final
+@mypyc_attr(acyclic=True)
 class Input:
     """A fact that has happened: what, when, and to which work item or task.
 
     ``value`` is the parameters (``create``), the result (``complete``), the names of the
-    error's base classes (``fail``), the new instance's value (``add_instance``) or the key
-    and payload of a message (``message``, whose name is in ``task``).
-    Inputs are equal when all their fields are.
+    error's base classes (``fail``), the new instance's value (``add_instance``), the key and
+    payload of a message (``message``, whose name is in ``task``: ``{"key": k, "payload":
+    p}``), or the payload of a signal (``signal``, likewise). ``late`` records what a withdrawn
+    item still returned; it changes nothing. Inputs are equal when all their fields are.
+    (``acyclic`` spares the garbage collector the histories of large cases: what an input
+    holds does not lead back to it.)
     """
 
     def __init__(
@@ -396,6 +486,7 @@ EFFECT_NAMES: Final = ("offer", "stop_work", "wake", "ended", "refused")
 
 
 @final
+@mypyc_attr(acyclic=True)
 class Effect:
     """A request to the engine: its ``kind``, and the item, time or reason that goes with it."""
 

@@ -96,7 +96,12 @@ class Workflow:
 
 @final
 class Module(Mapping[str, Workflow]):
-    """The workflows of one compiled file, by name; programs are made when first asked for."""
+    """The workflows of one compiled file, by name; programs are made when first asked for.
+
+    They are those that the file names, its own and those it uses from other files, and every
+    workflow that these call as a sub-case. One that the file does not name itself has the name
+    of its file before its own: ``parts/ship.knhk:send``.
+    """
 
     def __init__(self, compilation: Compilation) -> None:
         self.compilation: Final = compilation

@@ -7,12 +7,12 @@ A plugin that cannot be imported, or that offers a name which is taken, is repor
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from importlib_metadata import entry_points
 from pluggy import PluginManager
@@ -24,14 +24,25 @@ from knhk.hookspecs import PROJECT, TaskType
 
 if TYPE_CHECKING:
     from knhk.model import ConnectorSignature
+    from knhk.patterns import Pattern
     from knhk_dsl.environment import Environment
 
-__all__ = ["DEFAULT_PLUGINS", "GROUP", "PluginFailure", "environment", "failures", "task_types"]
+__all__ = [
+    "DEFAULT_PLUGINS",
+    "GROUP",
+    "PluginFailure",
+    "environment",
+    "failures",
+    "patterns",
+    "task_types",
+]
 
 #: The bundled plugins, in the order in which they are registered.
-DEFAULT_PLUGINS: Final = ("knhk_plugins.log", "knhk_plugins.human")
+DEFAULT_PLUGINS: Final = ("knhk_plugins.log", "knhk_plugins.human", "knhk_plugins.patterns")
 #: The entry-point group of plugins of other distributions.
 GROUP: Final = "knhk"
+
+_Given = TypeVar("_Given")
 
 _LOGGER: Final = logging.getLogger("knhk.plugins")
 
@@ -48,6 +59,7 @@ class PluginFailure:
 class _Loaded:
     manager: PluginManager
     task_types: Mapping[str, TaskType]
+    patterns: Mapping[str, Pattern]
     failures: tuple[PluginFailure, ...]
 
 
@@ -67,10 +79,12 @@ def _loaded() -> _Loaded:
         unknown = _unknown_hooks(manager, plugin)
         why = "it has the hook {}, which this version has not"
         failed.extend(PluginFailure(name, why.format(hook)) for hook in unknown)
-    found = _collect(manager, failed)
+    collected = _Collector(manager, failed)
+    found = collected.task_types()
+    patterns = collected.patterns()
     for failure in failed:
         _LOGGER.warning("plugin %s is left out: %s", failure.plugin, failure.why)
-    return _Loaded(manager, MappingProxyType(found), tuple(failed))
+    return _Loaded(manager, MappingProxyType(found), MappingProxyType(patterns), tuple(failed))
 
 
 def _unknown_hooks(manager: PluginManager, plugin: object) -> list[str]:
@@ -79,32 +93,70 @@ def _unknown_hooks(manager: PluginManager, plugin: object) -> list[str]:
     return [caller.name for caller in callers if not caller.has_spec()]
 
 
-def _collect(manager: PluginManager, failed: list[PluginFailure]) -> dict[str, TaskType]:
-    """The task types of all plugins; the first of a name wins."""
-    found: dict[str, TaskType] = {}
-    owners: dict[str, str] = {}
-    implementations = manager.hook.knhk_task_types.get_hookimpls()
-    rank = {name: number for number, (name, _) in enumerate(manager.list_name_plugin())}
-    for implementation in sorted(implementations, key=lambda each: rank[each.plugin_name]):
-        plugin = implementation.plugin_name
-        try:
-            offered: list[TaskType] = list(implementation.function())  # type: ignore[call-overload]
-        except Exception as error:  # noqa: BLE001 - another package's code: anything may go wrong in it
-            failed.append(PluginFailure(plugin, f"{type(error).__name__}: {error}"))
-            continue
-        for task_type in offered:
-            if task_type.name in found:
-                why = f"the task type {task_type.name!r} is taken by {owners[task_type.name]}"
-                failed.append(PluginFailure(plugin, why))
+class _Collector:
+    """Gathers what the plugins give, in the order of the plugins; the first of a name wins."""
+
+    def __init__(self, manager: PluginManager, failed: list[PluginFailure]) -> None:
+        self._manager = manager
+        self._failed = failed
+
+    def task_types(self) -> dict[str, TaskType]:
+        """The task types of all plugins."""
+        found: dict[str, TaskType] = {}
+        owners: dict[str, str] = {}
+        for plugin, each in self._given("knhk_task_types", TaskType):
+            if each.name in found:
+                self._refuse(plugin, f"the task type {each.name!r} is taken by {owners[each.name]}")
                 continue
-            found[task_type.name] = task_type
-            owners[task_type.name] = plugin
-    return found
+            found[each.name] = each
+            owners[each.name] = plugin
+        return found
+
+    def patterns(self) -> dict[str, Pattern]:
+        """The words of the flow of all plugins."""
+        from knhk.patterns import LANGUAGE_WORDS, Pattern
+
+        found: dict[str, Pattern] = {}
+        owners: dict[str, str] = {}
+        for plugin, each in self._given("knhk_patterns", Pattern):
+            if each.word in LANGUAGE_WORDS:
+                self._refuse(plugin, f"the group {each.word!r} is a word of the language")
+            elif each.word in found:
+                self._refuse(plugin, f"the group {each.word!r} is taken by {owners[each.word]}")
+            else:
+                found[each.word] = each
+                owners[each.word] = plugin
+        return found
+
+    def _given(self, hook: str, kind: type[_Given]) -> Iterator[tuple[str, _Given]]:
+        """What every plugin gives for a hook, with the name of the plugin."""
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        rank = {name: at for at, (name, _) in enumerate(self._manager.list_name_plugin())}
+        for implementation in sorted(implementations, key=lambda each: rank[each.plugin_name]):
+            plugin = implementation.plugin_name
+            try:
+                offered: list[object] = list(implementation.function())
+            except Exception as error:  # noqa: BLE001 - another package's code: anything may go wrong in it
+                self._refuse(plugin, f"{type(error).__name__}: {error}")
+                continue
+            for each in offered:
+                if isinstance(each, kind):
+                    yield plugin, each
+                else:
+                    self._refuse(plugin, f"{hook} gives {kind.__name__}, not {each!r}")
+
+    def _refuse(self, plugin: str, why: str) -> None:
+        self._failed.append(PluginFailure(plugin, why))
 
 
 def task_types() -> Mapping[str, TaskType]:
     """The task types of all plugins, by name."""
     return _loaded().task_types
+
+
+def patterns() -> Mapping[str, Pattern]:
+    """The groups of the flow that the plugins add, by their words."""
+    return _loaded().patterns
 
 
 def failures() -> tuple[PluginFailure, ...]:
@@ -117,7 +169,7 @@ def environment() -> Environment:
     from knhk_dsl.environment import Environment
 
     signatures = {name: each.signature for name, each in task_types().items()}
-    return Environment(signatures, _signature, connector_names)
+    return Environment(signatures, _signature, connector_names, patterns())
 
 
 def _signature(name: str) -> ConnectorSignature | None:

@@ -24,8 +24,10 @@ PUBLIC = [
     "knhk.kernel",
     "knhk.model",
     "knhk.module",
+    "knhk.patterns",
     "knhk.plugins",
     "knhk.testing",
+    "knhk.testing.conformance",
     "knhk_dsl",
     "knhk_plugins",
 ]

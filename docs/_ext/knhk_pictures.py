@@ -1,8 +1,7 @@
 """Pictures that are drawn while building, as SVG inside the page; nothing is fetched.
 
 `knhk-item-states` draws the table of transitions of a work item, `knhk-architecture` the parts
-of the whole. `knhk-net` compiles the flow that it holds and draws its net: circles are places,
-boxes are tasks, small diamonds are routing nodes.
+of the whole. `knhk-net` compiles the flow that it holds and draws its net (`knhk_nets`).
 """
 
 from __future__ import annotations
@@ -14,15 +13,16 @@ from itertools import count
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from knhk_nets import draw_net
+from knhk_svg import picture
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from knhk.kernel.item import EVENTS, NEW, STATES, TRANSITIONS
-from knhk.model import JOIN_NAMES, NODE_NAMES, NODE_TASK, SPLIT_NAMES, Net
 from knhk.plugins import environment
 from knhk_dsl import Sources, compile_sources
 
-__all__ = ["Box", "draw_architecture", "draw_item_states", "draw_net", "setup"]
+__all__ = ["Box", "draw_architecture", "draw_item_states", "setup"]
 
 NUMBERS = count()
 
@@ -41,22 +41,15 @@ class Box:
     def edge_towards(self, x: float, y: float) -> tuple[float, float]:
         """Where the line from the centre to a point leaves this box."""
         dx, dy = x - self.x, y - self.y
-        if self.shape == "place":
-            scale = self.half_width / max((dx * dx + dy * dy) ** 0.5, 1e-9)
-        else:
-            scale = min(self.half_width / max(abs(dx), 1e-9), self.half_height / max(abs(dy), 1e-9))
+        scale = min(self.half_width / max(abs(dx), 1e-9), self.half_height / max(abs(dy), 1e-9))
         return self.x + dx * scale, self.y + dy * scale
 
     def svg(self) -> str:
         """The shape and its text."""
         x, y, w, h = self.x, self.y, self.half_width, self.half_height
         label = f'<text x="{x:.1f}" y="{y:.1f}">{escape(self.text)}</text>' if self.text else ""
-        if self.shape in ("place", "final", "token"):
-            words = "token" if self.shape == "token" else f"place {self.shape}"
-            return f'<circle class="{words}" cx="{x:.1f}" cy="{y:.1f}" r="{w:.1f}"/>{label}'
-        if self.shape == "diamond":
-            points = f"{x - w},{y} {x},{y - h} {x + w},{y} {x},{y + h}"
-            return f'<polygon class="box" points="{points}"/>{label}'
+        if self.shape == "token":
+            return f'<circle class="token" cx="{x:.1f}" cy="{y:.1f}" r="{w:.1f}"/>{label}'
         words = "box final" if self.shape == "last" else "box"
         corner = f'x="{x - w:.1f}" y="{y - h:.1f}" width="{2 * w:.1f}" height="{2 * h:.1f}"'
         return f'<rect class="{words}" {corner} rx="6"/>{label}'
@@ -77,20 +70,6 @@ def arrow(source: Box, target: Box, marker: str, text: str = "", bend: float = 0
     label_x = 0.25 * x1 + 0.5 * middle_x + 0.25 * x2
     label_y = 0.25 * y1 + 0.5 * middle_y + 0.25 * y2 - 9
     return f'{line}<text class="small" x="{label_x:.1f}" y="{label_y:.1f}">{escape(text)}</text>'
-
-
-def picture(width: float, height: float, title: str, parts: list[str], marker: str) -> str:
-    """A whole SVG element; `marker` is the id of its arrow head."""
-    head = (
-        f'<defs><marker id="{marker}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8"'
-        ' markerHeight="8" orient="auto-start-reverse">'
-        '<path class="head" d="M0,0 L10,5 L0,10 z"/></marker></defs>'
-    )
-    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    return (
-        f'<svg class="knhk-picture" role="img" xmlns="http://www.w3.org/2000/svg" {size}>'
-        f"<title>{escape(title)}</title>{head}{''.join(parts)}</svg>"
-    )
 
 
 # --- the states of a work item ----------------------------------------------------------
@@ -186,120 +165,6 @@ def draw_architecture() -> str:
     for source, target, text, bend in FLOWS:
         parts.append(arrow(PARTS[source], PARTS[target], marker, text, bend))
     return picture(950, 280, "From a source to a running case", parts, marker)
-
-
-# --- nets -------------------------------------------------------------------------------
-
-COLUMN_WIDTH, ROW_HEIGHT, MARGIN = 78.0, 64.0, 30.0
-
-
-def draw_net(net: Net) -> str:
-    """A net in columns: every place and node stands right of all that lead to it, loops aside."""
-    marker = f"head-{next(NUMBERS)}"
-    links = _links(net)
-    columns = _columns(len(net.nodes) + len(net.places), links)
-    boxes: dict[int, Box] = {}
-    rows: dict[int, int] = defaultdict(int)
-    heights = {column: columns.count(column) for column in columns}
-    tallest = max(heights.values())
-    for number, column in enumerate(columns):
-        row = rows[column] + (tallest - heights[column]) / 2
-        rows[column] += 1
-        x = MARGIN + 20 + column * COLUMN_WIDTH
-        boxes[number] = _net_box(net, number, x, MARGIN + row * ROW_HEIGHT)
-    parts = []
-    for source, target in links:
-        back = columns[target] <= columns[source]
-        bend = (0.45 if back else 0.0) * abs(boxes[source].x - boxes[target].x)
-        parts.append(arrow(boxes[source], boxes[target], marker, bend=bend))
-    parts.extend(box.svg() for box in boxes.values())
-    parts.extend(_kinds(net, number, boxes[number]) for number in range(len(net.nodes)))
-    width = 2 * MARGIN + 40 + max(columns) * COLUMN_WIDTH
-    height = 2 * MARGIN + (tallest - 1) * ROW_HEIGHT + (60 if _has_loop(columns, links) else 0)
-    return picture(width, height, f"The net of workflow {net.name}", parts, marker)
-
-
-def _links(net: Net) -> list[tuple[int, int]]:
-    """Arrows between numbers: a node's is its own, a place's comes after all nodes."""
-    first_place = len(net.nodes)
-    links: list[tuple[int, int]] = []
-    for number, node in enumerate(net.nodes):
-        links.extend((first_place + place, number) for place in node.inputs)
-        links.extend((number, first_place + out.place) for out in node.outputs)
-        links.extend((number, first_place + out.place) for out in node.exceptions)
-    return links
-
-
-def _columns(size: int, links: list[tuple[int, int]]) -> list[int]:
-    """The length of the longest way to each number, with the arrows that close a loop left out."""
-    followers: dict[int, list[int]] = defaultdict(list)
-    for source, target in links:
-        followers[source].append(target)
-    reached = {target for _, target in links}
-    order: list[int] = []
-    state = [0] * size
-    backward: set[tuple[int, int]] = set()
-
-    def visit(number: int) -> None:
-        state[number] = 1
-        for following in followers[number]:
-            if state[following] == 1:
-                backward.add((number, following))
-            elif state[following] == 0:
-                visit(following)
-        state[number] = 2
-        order.append(number)
-
-    for number in [*(n for n in range(size) if n not in reached), *range(size)]:
-        if state[number] == 0:
-            visit(number)
-    columns = [0] * size
-    for number in reversed(order):
-        for following in followers[number]:
-            if (number, following) not in backward:
-                columns[following] = max(columns[following], columns[number] + 1)
-    return columns
-
-
-def _has_loop(columns: list[int], links: list[tuple[int, int]]) -> bool:
-    return any(columns[target] <= columns[source] for source, target in links)
-
-
-def _kinds(net: Net, number: int, box: Box) -> str:
-    """The kinds of a node's join and split, where several arrows meet or part."""
-    node = net.nodes[number]
-    y = box.y - box.half_height - 9
-    kinds = ""
-    if len(node.inputs) > 1:
-        x = box.x - box.half_width - 6
-        kinds += (
-            f'<text class="small" x="{x:.1f}" y="{y:.1f}">{JOIN_NAMES[node.join].upper()}</text>'
-        )
-    if len(node.outputs) > 1:
-        x = box.x + box.half_width + 6
-        word = SPLIT_NAMES[node.split].upper()
-        kinds += f'<text class="small" x="{x:.1f}" y="{y:.1f}">{word}</text>'
-    return kinds
-
-
-def _net_box(net: Net, number: int, x: float, y: float) -> Box:
-    if number >= len(net.nodes):
-        place = net.places[number - len(net.nodes)]
-        return Box(
-            x, y, 11, 11, place.name if place.named else ("•" if place.tokens else ""), "place"
-        )
-    node = net.nodes[number]
-    if node.kind == NODE_TASK:
-        return Box(x, y, max(18.0, 5.0 * len(node.name)), 16, node.name)
-    ends = NODE_NAMES[node.kind] in ("end", "stop", "abort")
-    return Box(
-        x,
-        y,
-        20 if ends else 9,
-        14 if ends else 9,
-        NODE_NAMES[node.kind] if ends else "",
-        "last" if ends else "diamond",
-    )
 
 
 class ItemStatesDirective(SphinxDirective):

@@ -59,8 +59,8 @@ class Bound:
 def codes() -> dict[str, str]:
     """Every diagnostic code with its title; raises ValueError when one has two meanings."""
     found: dict[str, str] = {}
-    for entry in pkgutil.iter_modules(knhk_dsl.__path__):
-        module = importlib.import_module(f"knhk_dsl.{entry.name}")
+    for entry in pkgutil.walk_packages(knhk_dsl.__path__, "knhk_dsl."):
+        module = importlib.import_module(entry.name)
         table = getattr(module, "CODES", {})
         for code, title in table.items():
             if found.setdefault(code, title) != title:

@@ -1,4 +1,4 @@
-"""The `.knhk` language: parse, check, lower; one module per pass.
+"""The `.knhk` language: parse, check, lower; one package per part.
 
 Importing this package is cheap: its parts are imported when they are first asked for.
 """

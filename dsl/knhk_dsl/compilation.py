@@ -29,20 +29,21 @@ from knhk.model import (
     Task,
     Variable,
 )
-from knhk_dsl import ast
-from knhk_dsl.callees import Callees, visible_types
-from knhk_dsl.check import CheckedTask, CheckedWorkflow, WorkflowCheck
-from knhk_dsl.emit import Emitter, TooLarge
+from knhk_dsl.check.callees import Callees, visible_types
+from knhk_dsl.check.calling import calling_rounds
+from knhk_dsl.check.files import CheckedFile, FileCheck
+from knhk_dsl.check.policies import first, retry_of
+from knhk_dsl.check.workflow import CheckedTask, CheckedWorkflow, WorkflowCheck, reads
 from knhk_dsl.environment import Environment
-from knhk_dsl.files import CheckedFile, FileCheck
-from knhk_dsl.infer import Typer
-from knhk_dsl.lower import lower
-from knhk_dsl.names import FileReader, FileScope, Symbol, warn_of_unused
-from knhk_dsl.policies import first, retry_of
-from knhk_dsl.records import Codecs
+from knhk_dsl.expressions.emit import Emitter, TooLarge
+from knhk_dsl.expressions.infer import Typer
+from knhk_dsl.flow.lower import lower
+from knhk_dsl.names.namespaces import FileReader, FileScope, Symbol, warn_of_unused
 from knhk_dsl.report import Report
 from knhk_dsl.sources import Sources
-from knhk_dsl.types import Record
+from knhk_dsl.syntax import ast
+from knhk_dsl.values.records import Codecs
+from knhk_dsl.values.types import JSON, UNKNOWN, ListOf, Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,9 +56,11 @@ DIAGNOSTICS_MAX: Final = 10_000
 class Compilation:
     """Workflows ready to run, and what is needed to make them again.
 
-    ``nets`` holds the workflows of the entry file and those it uses from others; ``files``
-    every `.knhk` source that was read, by its path relative to ``root``; ``digest`` is a hash
-    of these; ``diagnostics`` are the warnings.
+    ``nets`` holds the workflows that the entry file names, its own and those it uses from
+    others, and every workflow that these call as a sub-case, however deep. One that the entry
+    file does not name is called after its file too, as in ``parts/pack.knhk:pack``, which no
+    other name can be. ``files`` holds every `.knhk` source that was read, by its path relative
+    to ``root``; ``digest`` is a hash of these; ``diagnostics`` are the warnings.
     """
 
     nets: dict[str, Net]
@@ -103,11 +106,22 @@ class _Check:
         for check in checks:
             self.files[check.checked.scope.name] = check.run()
         for scope in reader.scopes.values():
-            for symbol in scope.own:
-                if isinstance(symbol.value, ast.WorkflowDecl):
-                    workflow = WorkflowCheck(symbol.value, scope, self.typer, callees, self.report)
-                    self.workflows[id(symbol.value)] = workflow.run()
+            self._check_workflows(scope, callees, environment)
             warn_of_unused(scope, self.report)
+
+    def _check_workflows(
+        self, scope: FileScope, callees: Callees, environment: Environment
+    ) -> None:
+        for together in calling_rounds(scope):
+            for declaration in together:
+                check = WorkflowCheck(
+                    declaration, scope, self.typer, callees, environment, self.report
+                )
+                self.workflows[id(declaration)] = check.run()
+            for declaration in together:
+                result = self.workflows[id(declaration)].result
+                if result is not None:
+                    callees.learn(declaration, result)
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -192,20 +206,34 @@ class _Builder:
         self._check = check
         self._lines = {name: text.splitlines() for name, text in sources.files.items()}
         self._file_emitters: dict[str, Emitter] = {}
+        self._names: dict[int, str] = {}
 
     def nets(self) -> dict[str, Net]:
         """The nets of the entry file's workflows; raises :class:`knhk.errors.CheckError`."""
-        nets: dict[str, Net] = {}
         for symbol in self._check.entry.of_kind("workflow"):
             assert isinstance(symbol.value, ast.WorkflowDecl)
-            workflow = self._check.workflows[id(symbol.value)]
+            self._names[id(symbol.value)] = symbol.name
+        pending = [self._check.workflows[number] for number in self._names]
+        nets: dict[str, Net] = {}
+        for workflow in pending:
+            pending.extend(self._name_callees(workflow))
+            name = self._names[id(workflow.declaration)]
             try:
-                nets[symbol.name] = self._net(symbol.name, workflow)
+                nets[name] = self._net(name, workflow)
             except TooLarge as problem:
                 message, hint = "this expression is too large", "compute a part of it in a variable"
                 error = Diagnostic("KN313", message, problem.span, hint)
                 raise CheckError((*self._check.diagnostics, error)) from None
         return nets
+
+    def _name_callees(self, workflow: CheckedWorkflow) -> Iterator[CheckedWorkflow]:
+        """The workflows that one calls and that had no name so far."""
+        for task in workflow.tasks.values():
+            called = None if task.callee is None else task.callee.workflow
+            if called is not None and id(called) not in self._names:
+                checked = self._check.workflows[id(called)]
+                self._names[id(called)] = f"{checked.file.name}:{called.name}"
+                yield checked
 
     def _show(self, span: Span) -> str:
         """The source text of a place."""
@@ -247,7 +275,8 @@ class _Builder:
             emitter.add(expr, target, form)
         emitter.finish()
         tasks = {
-            name: _Tasks(emitter, self.codecs).task(task) for name, task in workflow.tasks.items()
+            name: _Tasks(emitter, self.codecs, self._check.typer, self._names).task(task)
+            for name, task in workflow.tasks.items()
         }
         assert workflow.graph is not None
         nodes, places = lower(workflow.graph, tasks, emitter.expression)
@@ -255,6 +284,8 @@ class _Builder:
             name=name,
             nodes=nodes,
             places=places,
+            mutexes=workflow.graph.mutexes,
+            sections=workflow.graph.sections,
             parameters=self._parameters(workflow, emitter),
             variables=tuple(
                 Variable(name, self.codecs.codec(type_), _optional(emitter, var.initial))
@@ -302,9 +333,13 @@ def _optional(emitter: Emitter, expr: ast.Expr | None) -> Expression | None:
 class _Tasks:
     """Makes tasks of a net."""
 
-    def __init__(self, emitter: Emitter, codecs: Codecs) -> None:
+    def __init__(
+        self, emitter: Emitter, codecs: Codecs, typer: Typer, names: Mapping[int, str]
+    ) -> None:
         self._emitter = emitter
         self._codecs = codecs
+        self._typer = typer
+        self._names = names
 
     def task(self, task: CheckedTask) -> Task:
         """What a task node does."""
@@ -333,10 +368,11 @@ class _Tasks:
         match task.declaration.callee:
             case ast.CallCallee(call=call):
                 assert task.callee is not None
+                called = task.callee.workflow
                 return Callee(
                     task.kind,
                     task.callee.module,
-                    task.callee.name,
+                    task.callee.name if called is None else self._names[id(called)],
                     tuple(self._emitter.expression(a.value) for a in call.arguments if not a.name),
                     tuple(
                         (a.name, self._emitter.expression(a.value))
@@ -350,12 +386,35 @@ class _Tasks:
                     delay=_optional(self._emitter, delay),
                     until=_optional(self._emitter, until),
                 )
+            case ast.MessageCallee(name=name, key=key):
+                return Callee(task.kind, name=name, key=_optional(self._emitter, key))
+            case ast.SignalCallee(name=name):
+                return Callee(task.kind, name=name)
             case _:
                 return Callee(task.kind)
 
     def _for_each(self, task: CheckedTask) -> ForEach | None:
         for_each = first(task.lines, ast.ForEachLine)
-        if for_each is not None:
-            return ForEach(for_each.variable, items=self._emitter.expression(for_each.items))
         times = first(task.lines, ast.TimesLine)
-        return None if times is None else ForEach(times=self._emitter.expression(times.count))
+        if for_each is None and times is None:
+            return None
+        condition = first(task.lines, ast.CompleteWhenLine)
+        return ForEach(
+            variable="" if for_each is None else for_each.variable,
+            items=None if for_each is None else self._emitter.expression(for_each.items),
+            times=None if times is None else self._emitter.expression(times.count),
+            element=None if for_each is None else self._element(for_each.items),
+            open=first(task.lines, ast.OpenLine) is not None,
+            waits=first(task.lines, ast.WithoutWaitingLine) is None,
+            complete_when=None
+            if condition is None
+            else self._emitter.expression(condition.condition),
+            reads_results=condition is not None and reads(condition.condition, "results"),
+            cancel_rest=condition is not None and condition.cancel_rest,
+        )
+
+    def _element(self, items: ast.Expr) -> Codec:
+        """The type of the instances of a list."""
+        type_ = self._typer.types[id(items)]
+        element = type_.element if isinstance(type_, ListOf) else JSON
+        return self._codecs.codec(JSON if element is UNKNOWN else element)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from knhk.model import ConnectorSignature, OperationSignature
+
+if TYPE_CHECKING:
+    from knhk_dsl.flow.drawing import Pattern
 
 
 def _no_connector(_name: str) -> ConnectorSignature | None:
@@ -22,9 +26,11 @@ class Environment:
 
     ``task_types`` maps the name of a plugin's task type to its signature; ``connector`` gives
     the signature of a connector type or ``None``, and is asked only for types that a source
-    names; ``connector_names`` lists all types there are, for suggestions.
+    names; ``connector_names`` lists all types there are, for suggestions. ``patterns`` are
+    the groups of the flow, by their words.
     """
 
     task_types: Mapping[str, OperationSignature] = field(default_factory=dict)
     connector: Callable[[str], ConnectorSignature | None] = _no_connector
     connector_names: Callable[[], Iterable[str]] = _no_names
+    patterns: Mapping[str, Pattern] = field(default_factory=dict)

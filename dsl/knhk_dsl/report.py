@@ -47,6 +47,7 @@ CODES: Final[dict[str, str]] = {
     "KN506": "a workflow without tasks",
     "KN507": "a statement is given twice",
     "KN508": "attributes that exclude each other",
+    "KN509": "a task cancels itself",
     "KN601": "unknown connector type",
     "KN602": "a connector setting does not fit",
     "KN603": "unknown operation of a connector",

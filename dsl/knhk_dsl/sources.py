@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from knhk.errors import Diagnostic
-from knhk_dsl import ast
-from knhk_dsl.parse import parse
+from knhk_dsl.syntax import ast
+from knhk_dsl.syntax.parse import parse
 
 #: What a source that is given as text is called.
 TEXT_NAME: Final = "workflow.knhk"

@@ -61,6 +61,8 @@ def show(case_id: str, as_json: bool, store: str) -> None:
     click.echo(f"case      {report.case}")
     click.echo(f"workflow  {report.workflow}")
     click.echo(f"status    {report.status}")
+    if report.parent:
+        click.echo(f"part of   {report.parent} (work item {report.parent_item})")
     if report.outcome is not None:
         click.echo(f"outcome   {_one_line(report.outcome)}")
     if report.problem:
@@ -71,6 +73,11 @@ def show(case_id: str, as_json: bool, store: str) -> None:
             cells = (str(item.id), item.task, str(item.state), str(item.attempt))
             table.add_row(*cells, _time(item.due_us))
         _print(table, "\nopen work")
+    if report.children:
+        table = _table("item", "case", "workflow", "status")
+        for child in report.children:
+            table.add_row(str(child.item), child.case, child.workflow, str(child.status))
+        _print(table, "\nsub-cases")
     table = _table("#", "when", "what", "task", "item", "value")
     for step in report.history:
         number = str(step.item) if step.item >= 0 else ""
@@ -97,6 +104,7 @@ def _listed(row: CaseRow) -> dict[str, object]:
     return {
         "case": row.id,
         "workflow": row.workflow,
+        "parent": row.parent or None,
         "status": str(row.status),
         "created_us": row.created_us,
         "ended_us": row.ended_us if row.ended_us >= 0 else None,

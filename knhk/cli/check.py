@@ -37,7 +37,7 @@ def check(paths: tuple[str, ...], form: str) -> int:
     from knhk.errors import ERROR
     from knhk.plugins import environment
     from knhk_dsl import Sources, check_sources
-    from knhk_dsl.render import render_human, render_json
+    from knhk_dsl.syntax.render import render_human, render_json
 
     files = list(_files(paths))
     if not files:
@@ -70,7 +70,7 @@ def check(paths: tuple[str, ...], form: str) -> int:
 
 def tell(diagnostics: Iterable[Diagnostic], sources: Sources | None = None) -> None:
     """Show diagnostics on stderr, with the source lines where the sources are at hand."""
-    from knhk_dsl.render import render_human
+    from knhk_dsl.syntax.render import render_human
 
     root = None if sources is None else sources.root
     shown = [_from_here(each, root) for each in diagnostics]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -12,16 +12,14 @@ import anyio
 from knhk.cli import exits
 from knhk.cli.store import quoted
 from knhk.errors import CaseCancelled, CaseFailed, CaseStuck, KnhkError
-from knhk.model import CaseStatus, ItemState
+from knhk.model import CaseStatus
 
 if TYPE_CHECKING:
-    from knhk.engine import CaseHandle, Engine, Event, Observer, WorkOffer
+    from knhk.engine import CaseHandle, Engine, Event, Observer, Waits
 
-#: A look at a case replays it: after one, this many times its length pass before the next.
+#: A look at a case goes through its items: this many times its length pass before the next.
 PAUSES_PER_LOOK: Final = 5
 PAUSE_MIN_S: Final = 0.02
-#: States of a work item that something is still to come of.
-OPEN: Final = frozenset({ItemState.waiting, ItemState.offered, ItemState.started})
 
 
 class Relay:
@@ -48,7 +46,7 @@ class Standing:
 
     case: str
     error: KnhkError | None = None
-    waits: tuple[WorkOffer, ...] = ()
+    waits: Waits | None = None
     suspended: bool = False
 
 
@@ -67,23 +65,13 @@ async def follow(engine: Engine, case: CaseHandle, relay: Relay) -> Standing:
             began = monotonic()
             if case.status is CaseStatus.suspended:
                 return Standing(case.id, suspended=True)
-            waits = await _only_outside(engine, case.id)
-            if waits:
+            waits = await engine.waits(case.id)
+            if waits is not None and (waits.work or waits.events):
                 return Standing(case.id, waits=waits)
             await anyio.sleep(max(PAUSE_MIN_S, PAUSES_PER_LOOK * (monotonic() - began)))
             await relay.news()
 
     return await _first(ended, idle)
-
-
-async def _only_outside(engine: Engine, case: str) -> tuple[WorkOffer, ...]:
-    """The work that is done outside, if the case has no other open work; else nothing."""
-    offers = tuple(offer for offer in await engine.work() if offer.case == case)
-    if not offers:
-        return ()
-    report = await engine.show(case)
-    still = {item.id for item in report.items if item.state in OPEN}
-    return offers if still <= {offer.item for offer in offers} else ()
 
 
 async def _first(*jobs: Callable[[], Awaitable[Standing]]) -> Standing:
@@ -112,10 +100,19 @@ def account(standing: Standing, store: str) -> tuple[int, list[str]]:
         raise standing.error
     if standing.suspended:
         return exits.WAITING, [f"knhk: case {case} is suspended"]
-    if standing.waits:
-        tasks = dict.fromkeys(offer.task for offer in standing.waits)
-        how = [
-            f"  {task}: knhk complete {case} {task} --result JSON{quoted(store)}" for task in tasks
-        ]
-        return exits.WAITING, [f"knhk: case {case} waits for work that is done outside:", *how]
+    if standing.waits is not None:
+        return exits.WAITING, list(_waits(case, standing.waits, store))
     return exits.DONE, []
+
+
+def _waits(case: str, waits: Waits, store: str) -> Iterator[str]:
+    """Say what a case and its sub-cases wait for, and how it is given to them."""
+    if waits.work:
+        yield f"knhk: case {case} waits for work that is done outside:"
+        for name, task in dict.fromkeys((offer.case, offer.task) for offer in waits.work):
+            yield f"  {task}: knhk complete {name} {task} --result JSON{quoted(store)}"
+    if waits.events:
+        yield f"knhk: case {case} waits for what is sent to it:"
+        for name, task, event in dict.fromkeys((w.case, w.task, w.event) for w in waits.events):
+            part = "" if name == case else f" (case {name})"
+            yield f"  {task}{part}: {event}"

@@ -10,6 +10,7 @@ import click
 from knhk.cli import exits
 from knhk.cli.cases import list_, show
 from knhk.cli.check import check, tell
+from knhk.cli.conformance import conformance
 from knhk.cli.run import complete, resume, run
 from knhk.cli.version import version
 
@@ -22,7 +23,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (check, run, resume, complete, list_, show, version):
+for command in (check, run, resume, complete, list_, show, conformance, version):
     cli.add_command(command)
 
 

@@ -136,7 +136,9 @@ class Board:
     def _count(self, event: Event) -> None:
         key = (event.case, event.task)
         counts = self._counts.pop(key, {})
-        before = self._items.pop((event.case, event.item), None)
+        # What comes late is of an attempt before; the item may be at work again.
+        is_late = event.what == "late"
+        before = None if is_late else self._items.pop((event.case, event.item), None)
         if before is not None:
             counts[before] = counts.get(before, 1) - 1
         state = NAMES.get(event.what, event.what)

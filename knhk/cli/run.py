@@ -72,7 +72,9 @@ def resume(store: str) -> int:
     require(store)
 
     async def work(engine: Engine, relay: Relay, told: Told) -> int:
-        cases = await engine.resume()
+        resumed = await engine.resume()
+        ids = {case.id for case in resumed}
+        cases = [case for case in resumed if case.parent not in ids]
         for case_id, problem in engine.stranded.items():
             told.notes.append(f"knhk: case {case_id} cannot go on: {problem}")
         if not cases and not engine.stranded:

@@ -8,7 +8,15 @@ from knhk.engine.clock import Clock, SystemClock
 from knhk.engine.engine import Engine
 from knhk.engine.events import Event, Observer
 from knhk.engine.handle import CaseHandle
-from knhk.engine.report import CaseReport, ItemReport, Step, WorkOffer
+from knhk.engine.report import (
+    CaseReport,
+    EventWait,
+    ItemReport,
+    Step,
+    SubCase,
+    Waits,
+    WorkOffer,
+)
 
 __all__ = [
     "Call",
@@ -17,10 +25,13 @@ __all__ = [
     "Clock",
     "Engine",
     "Event",
+    "EventWait",
     "ItemReport",
     "Observer",
     "Step",
+    "SubCase",
     "SystemClock",
+    "Waits",
     "WorkOffer",
     "current_call",
 ]

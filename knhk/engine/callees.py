@@ -14,6 +14,7 @@ from knhk.engine.performer import (
     Manner,
     Outside,
     Performer,
+    SubWorkflow,
 )
 from knhk.engine.threads import ThreadPool
 from knhk.errors import DeployError, KnhkError
@@ -21,9 +22,12 @@ from knhk.model import (
     CALLEE_CONNECTOR,
     CALLEE_PLUGIN,
     CALLEE_PYTHON,
+    CALLEE_WORKFLOW,
     Callee,
     Connector,
     Net,
+    Node,
+    Section,
 )
 from knhk.plugins import task_types
 
@@ -46,13 +50,20 @@ class Callees:
         """
         specs = {spec.name: spec for spec in net.connectors}
         return {
-            node.name: self._performer(node.task.callee, specs, places)
-            for node in net.nodes
+            node.name: self._performer(
+                node.task.callee, specs, places, is_choice=_is_choice(net, number)
+            )
+            for number, node in enumerate(net.nodes)
             if node.task is not None
         }
 
     def _performer(
-        self, callee: Callee, specs: Mapping[str, Connector], places: Sequence[Path]
+        self,
+        callee: Callee,
+        specs: Mapping[str, Connector],
+        places: Sequence[Path],
+        *,
+        is_choice: bool,
     ) -> Performer:
         if callee.kind == CALLEE_PYTHON:
             handler = find_callable(callee.module, callee.name, places)
@@ -60,8 +71,10 @@ class Callees:
         if callee.kind == CALLEE_CONNECTOR:
             return self._operation(specs[callee.module], callee.name)
         if callee.kind == CALLEE_PLUGIN:
-            return self._task_type(callee.name)
-        # A timer and a skip are the kernel's own; their items are never offered.
+            return self._task_type(callee.name, is_choice=is_choice)
+        if callee.kind == CALLEE_WORKFLOW:
+            return SubWorkflow(callee.name)
+        # Timers, messages, signals and skips are the kernel's own: their items are never offered.
         return Outside()
 
     def _operation(self, spec: Connector, operation: str) -> Performer:
@@ -71,11 +84,29 @@ class Callees:
             raise DeployError(f"connector {spec.name!r}: {error}") from error
         return ConnectorPerformer(self._connectors, spec, operation)
 
-    def _task_type(self, name: str) -> Performer:
+    def _task_type(self, name: str, *, is_choice: bool) -> Performer:
         task_type = task_types().get(name)
         if task_type is None:
             raise DeployError(f"no plugin brings the task type {name!r}; install the one that does")
         if task_type.run is None:
-            # Somebody outside does it; the engine starts it, so that its timeout runs.
-            return Outside(Manner.handed_out)
+            # Somebody outside does it; the engine starts it, so that its timeout runs. Where the
+            # start takes something from others, the choice is theirs who do the work.
+            return Outside(Manner.outside if is_choice else Manner.handed_out)
         return HandlerPerformer(Handler(name, task_type.run), self._threads)
+
+
+def _is_choice(net: Net, number: int) -> bool:
+    """Whether the start of a task may keep others from starting.
+
+    So it is where several may take the same token (a deferred choice, pattern 16), and where
+    it takes a mutex (patterns 17, 39 and 40).
+    """
+    node = net.nodes[number]
+    if node.holds or any(len(net.places[place].consumers) > 1 for place in node.inputs):
+        return True
+    return any(_enters(node, number, section) for section in net.sections)
+
+
+def _enters(node: Node, number: int, section: Section) -> bool:
+    """Whether a node is where a critical section begins."""
+    return number in section.nodes and any(place not in section.places for place in node.inputs)

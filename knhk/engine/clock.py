@@ -25,7 +25,7 @@ class Clock(Protocol):
         """Return at ``at_us`` or soon after; at once if that has passed."""
 
     def writing(self, change: int) -> None:
-        """The journal has begun (1) or ended (-1) to write."""
+        """The engine has begun (1) or ended (-1) something at the journal, such as to write."""
 
     def working(self, change: int) -> None:
         """A call in a worker thread has begun (1) or ended (-1)."""

@@ -19,7 +19,7 @@ from knhk.module import Module
 if TYPE_CHECKING:
     from knhk_dsl.environment import Environment
 
-__all__ = ["Deployment", "bundle_of"]
+__all__ = ["Deployment", "bundle_of", "offered"]
 
 
 @final
@@ -73,8 +73,16 @@ def bundle_of(module: Module, deployed_us: int) -> Bundle:
     compilation = module.compilation
     root = "" if compilation.root is None else str(compilation.root)
     files: Mapping[str, str] = compilation.files
-    names = tuple(compilation.nets)
+    names = tuple(offered(module))
     return Bundle(compilation.digest, compilation.entry, root, files, names, deployed_us)
+
+
+def offered(module: Module) -> Iterable[str]:
+    """The workflows of a module that cases may be begun of.
+
+    Those that only its own workflows call, out of other files, have names that are none.
+    """
+    return (name for name in module.compilation.nets if name.isidentifier())
 
 
 def _places(root: Path | None, files: Iterable[str]) -> tuple[Path, ...]:

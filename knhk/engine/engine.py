@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -26,14 +26,16 @@ import anyio.to_thread
 
 from knhk.connect import ConnectorPool
 from knhk.engine.callees import Callees
+from knhk.engine.cases import ENDED, Cases, Receipt
+from knhk.engine.catalogue import Catalogue, in_thread
 from knhk.engine.clock import Clock, SystemClock
-from knhk.engine.deployment import Deployment, bundle_of
 from knhk.engine.events import Observer
-from knhk.engine.facts import decode_json
+from knhk.engine.facts import decode_json, encode_json
 from knhk.engine.handle import CaseHandle
-from knhk.engine.live import LiveCase, Refused
-from knhk.engine.plain import jsonable
-from knhk.engine.report import CaseReport, WorkOffer, report
+from knhk.engine.kin import DEPTH_MAX
+from knhk.engine.live import LiveCase, Refused, replay
+from knhk.engine.plain import JSON, jsonable
+from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report
 from knhk.engine.runtime import Runtime
 from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import THREADS_MAX
@@ -45,9 +47,9 @@ from knhk.errors import (
     CaseExists,
     CaseFailed,
     CaseStuck,
-    JournalConflict,
-    JournalError,
+    InputError,
     KnhkError,
+    Misfit,
     MisfitError,
     NotOffered,
     ResultError,
@@ -64,24 +66,29 @@ from knhk.journal import (
     open_journal,
 )
 from knhk.model import (
+    ADD_INSTANCE,
     CANCEL,
     COMPLETE,
     FAIL,
+    INPUT_NAMES,
+    MESSAGE,
     RESUME,
+    SIGNAL,
     START,
     SUSPEND,
+    WITHDRAW,
     CaseStatus,
     Input,
     ItemState,
 )
-from knhk.module import Module, load
+from knhk.module import Module
 
 if TYPE_CHECKING:
     from knhk_dsl.environment import Environment
 
 __all__ = ["Engine"]
 
-#: The longest name of a case.
+#: The longest name of a case, and of a message or signal.
 CASE_ID_MAX: Final = 255
 
 T = TypeVar("T")
@@ -95,18 +102,15 @@ class Engine:
         self,
         journal: Journal,
         clock: Clock,
-        environment: Callable[[], Environment],
+        catalogue: Catalogue,
         runtime: Runtime | None,
-        callees: Callees | None,
+        depth_max: int,
     ) -> None:
         self._journal = journal
         self._clock = clock
-        self._environment = environment
+        self._catalogue = catalogue
         self._running = runtime
-        self._callees = callees
-        self._deployments: dict[str, Deployment] = {}
-        self._newest: dict[str, str] = {}
-        self._loading: dict[str, anyio.Lock] = {}
+        self._depth_max = depth_max
 
     @classmethod
     @asynccontextmanager
@@ -118,6 +122,7 @@ class Engine:
         resume: bool = True,
         reading: bool = False,
         threads_max: int = THREADS_MAX,
+        depth_max: int = DEPTH_MAX,
         clock: Clock | None = None,
         observer: Observer | None = None,
         environment: Environment | None = None,
@@ -127,9 +132,13 @@ class Engine:
         ``store`` is a path, ``sqlite:///PATH``, ``:memory:``, or a journal, which is closed
         at the end. With ``resume`` off, unfinished cases wait for :meth:`resume`. With
         ``reading`` the store may be open elsewhere, and nothing runs: cases can be listed and
-        shown. ``observer`` is called for every event. Raises the family of
-        :class:`~knhk.errors.JournalError` for a store that cannot be used.
+        shown. Sub-cases stand at most ``depth_max`` deep below the case that was begun first;
+        one that would stand deeper fails its task with ``TooDeep``. ``observer`` is called for
+        every event. Raises the family of :class:`~knhk.errors.JournalError` for a store that
+        cannot be used.
         """
+        if depth_max < 0:
+            raise UsageError(f"depth_max is how deep sub-cases may stand, not {depth_max}")
         if isinstance(store, (str, os.PathLike)):
             opening = partial(open_journal, store, durability=durability, reading=reading)
             journal = await anyio.to_thread.run_sync(opening)
@@ -140,17 +149,18 @@ class Engine:
         installed = _installed_environment if environment is None else lambda: environment
         try:
             if reading:
-                yield cls(journal, clock, installed, None, None)
+                yield cls(journal, clock, Catalogue(journal, installed, None), None, depth_max)
                 return
             runtime = Runtime(journal, clock, threads_max, observer)
             connectors = ConnectorPool(runtime.threads.run)
             callees = Callees(runtime.threads, connectors)
-            engine = cls(journal, clock, installed, runtime, callees)
+            catalogue = Catalogue(journal, installed, callees)
+            engine = cls(journal, clock, catalogue, runtime, depth_max)
             async with engine._running_cases(runtime, connectors, resume):
                 yield engine
         finally:
             with anyio.CancelScope(shield=True):
-                await _in_thread(journal, journal.close)
+                await in_thread(journal, journal.close)
 
     @asynccontextmanager
     async def _running_cases(
@@ -164,7 +174,7 @@ class Engine:
                 anyio.create_task_group() as keepers,
                 anyio.create_task_group() as workers,
             ):
-                runtime.run(workers, keepers)
+                runtime.run(workers, keepers, self._cases(runtime))
                 try:
                     if resume:
                         await self.resume()
@@ -194,68 +204,7 @@ class Engine:
         :class:`~knhk.errors.DeployError` for callees that are not there.
         """
         self._runtime("deploying a workflow")
-        if isinstance(source, Module):
-            module = source
-        else:
-            module = await self._loaded(source)
-        bundle = bundle_of(module, self._clock.now_us())
-        deployment = Deployment(
-            module, module.compilation.root, module.compilation.entry, self._callees
-        )
-        for name in module:
-            deployment.version(name)
-        await self._ask(self._journal.keep, bundle)
-        self._deployments[module.digest] = deployment
-        for name in module:
-            self._newest[name] = module.digest
-        return module
-
-    async def _loaded(self, source: str | Path) -> Module:
-        try:
-            return await anyio.to_thread.run_sync(load, source, self._environment())
-        except OSError as error:
-            raise UsageError(
-                f"the workflow file {source} cannot be read: {error.strerror}; give another path"
-            ) from error
-
-    async def _version(self, workflow: str, digest: str) -> Version:
-        """A workflow of a version: what is deployed, else what the journal has kept."""
-        deployment = await self._deployment(digest)
-        if self._running is None:
-            return deployment.read_only(workflow)
-        return deployment.version(workflow)
-
-    async def _deployment(self, digest: str) -> Deployment:
-        deployment = self._deployments.get(digest)
-        if deployment is not None:
-            return deployment
-        # Compiling is long: many cases of one version must not all do it.
-        async with self._loading.setdefault(digest, anyio.Lock()):
-            deployment = self._deployments.get(digest)
-            if deployment is None:
-                bundle = await self._ask(self._journal.bundle, digest)
-                if bundle is None or bundle.entry not in bundle.files:
-                    raise StoreDamaged(
-                        f"the store is damaged: the sources {digest} are missing;"
-                        " go back to a copy of it"
-                    )
-                compiling = partial(
-                    Deployment.of_bundle, bundle, self._environment(), self._callees
-                )
-                deployment = await anyio.to_thread.run_sync(compiling)
-                self._deployments[digest] = deployment
-        self._loading.pop(digest, None)
-        return deployment
-
-    async def _newest_version(self, workflow: str) -> Version:
-        digest = self._newest.get(workflow)
-        if digest is None:
-            digest = await self._ask(self._journal.newest, workflow)
-            if digest is None:
-                known = await self._ask(self._journal.workflows)
-                raise UnknownName("workflow", workflow, known)
-            self._newest[workflow] = digest
-        return await self._version(workflow, digest)
+        return await self._catalogue.deploy(source, self._clock.now_us())
 
     # Cases
 
@@ -271,7 +220,7 @@ class Engine:
         runtime = self._runtime("starting a case")
         if case_id is not None:
             _check_case_id(case_id)
-        version = await self._newest_version(workflow)
+        version = await self._catalogue.newest(workflow)
         now_us = self._clock.now_us()
         values = version.workflow.accept(parameters, now_us)
         await runtime.writer.room()
@@ -279,21 +228,8 @@ class Engine:
             case_id = f"{workflow}-{secrets.token_hex(8)}"
         elif await self._ask(self._journal.case, case_id) is not None:
             raise CaseExists(case_id)
-        if case_id in runtime.live:
-            raise CaseExists(case_id)
         row = CaseRow(case_id, version.name, version.digest, now_us)
-        receipt = _Receipt()
-        try:
-            live = LiveCase.new(runtime, version, row, values, receipt)
-            runtime.add(live)
-            await receipt.written()
-        except JournalConflict as error:
-            runtime.stranded.pop(case_id, None)
-            raise CaseExists(case_id) from error
-        except JournalError:
-            # It was never begun: there is nothing to be picked up again.
-            runtime.stranded.pop(case_id, None)
-            raise
+        live = await self._cases(runtime).open(version, row, values)
         return CaseHandle(live.standing, self._outcome)
 
     async def case(self, case_id: str) -> CaseHandle:
@@ -304,6 +240,12 @@ class Engine:
             if not standing.settled:
                 standing.strand(UsageError(f"case {case_id!r} is {row.status}, and not run here"))
             return CaseHandle(standing, self._outcome)
+        while row.status not in ENDED and case_id not in self._running.live:
+            # It may have gone on, and left memory, while its row was read.
+            fresh = await self._row(case_id)
+            if fresh == row:
+                break
+            row = fresh
         standing = self._running.standing(row)
         problem = self._running.stranded.get(case_id)
         if problem is not None:
@@ -317,10 +259,14 @@ class Engine:
         *,
         status: CaseStatus | str | Sequence[CaseStatus | str] = (),
         workflow: str = "",
+        parent: str = "",
         after: CaseRow | None = None,
         limit: int = 1_000,
     ) -> tuple[CaseRow, ...]:
-        """Cases by age, at most ``limit``; ``after`` is the last one of the page before."""
+        """Cases by age, at most ``limit``; ``after`` is the last one of the page before.
+
+        With ``parent`` only the sub-cases that this case began itself.
+        """
         wanted = (status,) if isinstance(status, str) else tuple(status)
         try:
             states = tuple(CaseStatus(one) for one in wanted)
@@ -329,21 +275,42 @@ class Engine:
                 "status", ", ".join(map(str, wanted)), [one.value for one in CaseStatus]
             ) from error
         asking = partial(
-            self._journal.cases, status=states, workflow=workflow, after=after, limit=limit
+            self._journal.cases,
+            status=states,
+            workflow=workflow,
+            parent=parent,
+            after=after,
+            limit=limit,
         )
         return await self._ask(asking)
 
     async def show(self, case_id: str) -> CaseReport:
-        """A case as it stands in the journal, with its history, data and open items."""
+        """A case as it stands in the journal, with its history, data, open items, sub-cases."""
         row = await self._row(case_id)
         rows = await self._ask(self._journal.inputs, case_id)
+        children: list[CaseRow] = []
+        while page := await self.cases(parent=case_id, after=children[-1] if children else None):
+            children.extend(page)
         version: Version | None = None
         problem: KnhkError | None = None
         try:
-            version = (await self._deployment(row.digest)).read_only(row.workflow)
+            version = await self._catalogue.read_only(row.workflow, row.digest)
         except KnhkError as error:
             problem = error
-        return report(row, rows, version, problem)
+        return report(row, rows, children, version, problem)
+
+    async def explain(self, case_id: str, task: str) -> str:
+        """In words why a task of a case is or is not offered.
+
+        Raises :class:`~knhk.errors.UnknownName` for a case or task that is not there.
+        """
+        live = None if self._running is None else self._running.live.get(case_id)
+        if live is not None:
+            return live.case.explain(task)
+        row = await self._row(case_id)
+        rows = await self._ask(self._journal.inputs, case_id)
+        version = await self._catalogue.read_only(row.workflow, row.digest)
+        return replay(version, row, rows).explain(task)
 
     async def resume(self) -> tuple[CaseHandle, ...]:
         """Pick up every unfinished case that is not in memory, oldest first.
@@ -358,9 +325,11 @@ class Engine:
             for row in page:
                 await runtime.writer.room()
                 try:
-                    live = runtime.live.get(row.id) or await self._load(runtime, row)
+                    live = runtime.live.get(row.id) or await self._cases(runtime).load(row)
                 except KnhkError as error:
                     runtime.strand(row, error)
+                    continue
+                if live is None:  # it has ended meanwhile
                     continue
                 handles.append(CaseHandle(live.standing, self._outcome))
         return tuple(handles)
@@ -374,29 +343,47 @@ class Engine:
 
     # Work from outside
 
-    async def work(self) -> tuple[WorkOffer, ...]:
-        """All work that waits for somebody outside, by case and age."""
+    async def work(self, case_id: str | None = None) -> tuple[WorkOffer, ...]:
+        """All work that waits for somebody outside, of one case or of all, by case and age."""
         runtime = self._runtime("asking for work")
         found: list[WorkOffer] = []
         for live in runtime.live.values():
-            for number in live.outside_items():
-                item = live.case.item(number)
-                start = Start.of(live.case, number, live.version.name)
-                found.append(
-                    WorkOffer(
-                        live.id,
-                        live.version.name,
-                        item.task,
-                        number,
-                        item.state,
-                        item.attempt,
-                        item.instance,
-                        item.due_us,
-                        tuple(jsonable(value) for value in start.args),
-                        tuple((name, jsonable(value)) for name, value in start.kwargs.items()),
-                    )
-                )
+            if case_id is None or live.id == case_id:
+                found.extend(_offers(live))
         return tuple(found)
+
+    async def waits(self, case_id: str) -> Waits | None:
+        """What a case waits for from outside, with its sub-cases, if there is nothing else.
+
+        It is ``None`` while the engine itself has something to do for it, or waits for a time,
+        and for a case that is not in memory.
+        """
+        runtime = self._runtime("asking what a case waits for")
+        work: list[WorkOffer] = []
+        events: list[EventWait] = []
+        family = [case_id]
+        while family:
+            live = runtime.live.get(family.pop())
+            if live is None or not live.is_idle():
+                return None
+            work.extend(_offers(live))
+            events.extend(
+                EventWait(live.id, live.version.name, live.case.item(item).task, item, event)
+                for item, event in live.events()
+            )
+            family.extend(live.sub_cases())
+        return Waits(tuple(work), tuple(events))
+
+    async def claim(self, case_id: str, which: str | int) -> int:
+        """Start work for outside: by task name the oldest item offered, or by its number.
+
+        Gives the number of the item, which is now the caller's to complete or to fail. Raises
+        :class:`~knhk.errors.NotOffered`.
+        """
+        async with self._reached(case_id, "claiming work") as live:
+            number, facts = self._begin(live, which, only_offered=True)
+            await self._give(live, facts, live.case.item(number).task)
+            return number
 
     async def complete(self, case_id: str, which: str | int, value: object = None) -> None:
         """Complete work for outside: by task name the oldest item, or by the item's number.
@@ -427,26 +414,95 @@ class Engine:
             except MisfitError as misfit:
                 raise UsageError(f"the error cannot be kept: {misfit}") from misfit
 
-    def _begin(self, live: LiveCase, which: str | int) -> tuple[int, list[Input]]:
+    def _begin(
+        self, live: LiveCase, which: str | int, *, only_offered: bool = False
+    ) -> tuple[int, list[Input]]:
         """The item that is meant, and its start if it has none yet."""
-        numbers = list(live.outside_items())
+        state = live.case.item
+        numbers = [
+            number
+            for number in live.outside_items()
+            if not only_offered or state(number).state is ItemState.offered
+        ]
         if isinstance(which, str):
-            if which not in live.version.performers:
-                raise UnknownName("task", which, live.version.performers)
-            numbers = [number for number in numbers if live.case.item(number).task == which]
+            _check_task(live, which)
+            numbers = [number for number in numbers if state(number).task == which]
             # What has been started is older work than what is only offered.
-            numbers.sort(key=lambda number: live.case.item(number).state is ItemState.offered)
+            numbers.sort(key=lambda number: state(number).state is ItemState.offered)
             if not numbers:
                 raise NotOffered(which, f"there is no work for outside; {live.case.explain(which)}")
             number = numbers[0]
         elif which in numbers:
             number = which
         else:
-            item = live.case.item(which)
+            item = state(which)
             raise NotOffered(item.task, f"work item {which} ({item.state}) is not for outside now")
-        if live.case.item(number).state is ItemState.offered:
+        if state(number).state is ItemState.offered:
             return number, [Input(START, self._now_us(live), number)]
         return number, []
+
+    async def withdraw(self, case_id: str, task: str) -> None:
+        """Cancel a task of a case: all its items, and the tokens they would have taken.
+
+        What runs of it is stopped (pattern 19, Cancel Task). Raises
+        :class:`~knhk.errors.NotOffered` when it has no item.
+        """
+        async with self._reached(case_id, "withdrawing a task") as live:
+            _check_task(live, task)
+            await self._give(live, [Input(WITHDRAW, self._now_us(live), task=task)], task)
+
+    async def add_instance(self, case_id: str, task: str, value: object = None) -> None:
+        """Add an instance to an ``open`` multiple-instance task (pattern 15).
+
+        Raises :class:`~knhk.errors.NotOffered` where none can be added, and
+        :class:`~knhk.errors.InputError` for a value that does not fit; then nothing has changed.
+        """
+        async with self._reached(case_id, "adding an instance") as live:
+            _check_task(live, task)
+            try:
+                typed = live.version.facts.accept_instance(task, value)
+                fact = Input(ADD_INSTANCE, self._now_us(live), task=task, value=typed)
+                await self._give(live, [fact], task)
+            except MisfitError as error:
+                raise InputError(f"an instance of task {task!r}", error.misfits) from error
+
+    # Events
+
+    async def send(
+        self, case_id: str, name: str, payload: object = None, key: object = None
+    ) -> bool:
+        """Send a message to a case: ``True`` if it is taken now, ``False`` if it is kept.
+
+        After the end of the case it is neither, and the answer ``False`` (pattern 24,
+        Persistent Trigger). Raises :class:`~knhk.errors.InputError` for a payload or a key
+        that does not fit into JSON, and :class:`~knhk.errors.UsageError` when the case keeps
+        too many messages already; then nothing has changed.
+        """
+        value = _plain(f"message {name!r}", {"key": key, "payload": payload})
+        return await self._event(MESSAGE, case_id, name, value) > 0
+
+    async def signal(self, case_id: str, name: str, payload: object = None) -> int:
+        """Send a signal to a case: how many items it started or interrupted.
+
+        It is lost where nothing waits for it, and after the end of the case (pattern 23,
+        Transient Trigger). Raises :class:`~knhk.errors.InputError` like :meth:`send`.
+        """
+        value = _plain(f"signal {name!r}", {"payload": payload})
+        return await self._event(SIGNAL, case_id, name, value["payload"])
+
+    async def _event(self, kind: int, case_id: str, name: str, value: object) -> int:
+        """Give a case a message or a signal; how many items took it up."""
+        what = INPUT_NAMES[kind]
+        _check_name(what, name)
+        try:
+            async with self._reached(case_id, f"sending the {what} {name!r}") as live:
+                fact = Input(kind, self._now_us(live), task=name, value=value)
+                return await self._give(live, [fact], "")
+        except CaseEnded as ended:
+            if ended.status not in (CaseStatus.completed.value, CaseStatus.cancelled.value):
+                why = f"case {case_id!r} cannot take the {what} {name!r}: {ended.asked}"
+                raise UsageError(why) from None
+            return 0
 
     # Steering
 
@@ -459,7 +515,14 @@ class Engine:
         await self._steer(case_id, RESUME, "resuming it", (CaseStatus.suspended,))
 
     async def retry(self, case_id: str) -> None:
-        """Have a failed case go on: what failed is done again, with fresh attempts."""
+        """Have a failed case go on: what failed is done again, with fresh attempts.
+
+        The failure of a sub-case is its parent's; so it is that one which can be retried.
+        """
+        row = await self._row(case_id)
+        if row.parent and row.status is CaseStatus.failed:
+            asked = f"retrying it alone, a part of case {row.parent!r},"
+            raise CaseEnded(case_id, str(row.status), asked)
         await self._steer(case_id, RESUME, "retrying it", (CaseStatus.failed,))
 
     async def cancel(self, case_id: str) -> None:
@@ -475,15 +538,17 @@ class Engine:
                 raise CaseEnded(case_id, str(live.case.status), asked)
             await self._give(live, [Input(kind, self._now_us(live))], "")
 
-    async def _give(self, live: LiveCase, facts: list[Input], task: str) -> None:
-        receipt = _Receipt()
+    async def _give(self, live: LiveCase, facts: list[Input], task: str) -> int:
+        """Give facts and wait until they are written; how many items took up an event."""
+        receipt = Receipt()
         try:
-            live.give(*facts, written=receipt)
+            taken = live.give(*facts, written=receipt)
         except Refused as refused:
             if task:
                 raise NotOffered(task, str(refused)) from None
             raise CaseEnded(live.id, str(live.case.status), str(refused)) from None
         await receipt.written()
+        return taken
 
     # Getting at things
 
@@ -495,24 +560,12 @@ class Engine:
         live = runtime.live.get(case_id)
         if live is None:
             row = await self._row(case_id)
-            if row.status in (CaseStatus.completed, CaseStatus.cancelled):
-                raise CaseEnded(case_id, str(row.status), asked)
-            live = await self._load(runtime, row)
+            if row.status not in ENDED:
+                live = await self._cases(runtime).load(row)
+        if live is None:
+            raise CaseEnded(case_id, str((await self._row(case_id)).status), asked)
         with live.kept():
             yield live
-
-    async def _load(self, runtime: Runtime, row: CaseRow) -> LiveCase:
-        """Bring a case back into memory and have it go on."""
-        version = await self._version(row.workflow, row.digest)
-        rows = await self._ask(self._journal.inputs, row.id)
-        live = runtime.live.get(row.id)
-        if live is not None:  # somebody else was quicker
-            return live
-        live = LiveCase.load(runtime, version, row, rows)
-        runtime.add(live)
-        live.standing.move(row.status, row.outcome)
-        live.wake_up(rows)
-        return live
 
     async def _outcome(self, standing: CaseStanding) -> object:
         """The result of a case that stands where it will not move from by itself."""
@@ -523,7 +576,8 @@ class Engine:
             raise CaseCancelled(case)
         try:
             if standing.status is CaseStatus.completed:
-                version = await self._version(standing.row.workflow, standing.row.digest)
+                row = standing.row
+                version = await self._catalogue.read_only(row.workflow, row.digest)
                 return version.facts.decode_result(standing.outcome)
             told = decode_json(standing.outcome)
             assert isinstance(told, dict)
@@ -545,7 +599,10 @@ class Engine:
         return row
 
     async def _ask(self, question: Callable[..., T], *args: object) -> T:
-        return await _in_thread(self._journal, question, *args)
+        return await in_thread(self._journal, question, *args)
+
+    def _cases(self, runtime: Runtime) -> Cases:
+        return Cases(self._journal, runtime, self._catalogue, self._depth_max)
 
     def _runtime(self, asked: str) -> Runtime:
         if self._running is None:
@@ -559,31 +616,6 @@ class Engine:
         return max(self._clock.now_us(), live.case.now_us)
 
 
-@final
-class _Receipt:
-    """Waits for what was queued to be written."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-        self._error: JournalError | None = None
-
-    def __call__(self, error: JournalError | None) -> None:
-        self._error = error
-        self._event.set()
-
-    async def written(self) -> None:
-        """Return when it is written; raise what kept it from being."""
-        await self._event.wait()
-        if self._error is not None:
-            raise self._error
-
-
-async def _in_thread(journal: Journal, question: Callable[..., T], *args: object) -> T:
-    if journal.blocking:
-        return await anyio.to_thread.run_sync(partial(question, *args))
-    return question(*args)
-
-
 def _installed_environment() -> Environment:
     from knhk.plugins import environment
 
@@ -595,6 +627,52 @@ def _check_case_id(case_id: str) -> None:
         raise UsageError(
             f"a case id is 1 to {CASE_ID_MAX} printable characters, not {case_id[:40]!r}"
         )
+
+
+def _offers(live: LiveCase) -> Iterable[WorkOffer]:
+    for number in live.outside_items():
+        item = live.case.item(number)
+        start = Start.of(live.case, number, live.version.name)
+        yield WorkOffer(
+            live.id,
+            live.version.name,
+            item.task,
+            number,
+            item.state,
+            item.attempt,
+            item.instance,
+            item.due_us,
+            jsonable(item.value),
+            tuple(jsonable(value) for value in start.args),
+            tuple((name, jsonable(value)) for name, value in start.kwargs.items()),
+        )
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not name or len(name) > CASE_ID_MAX or not name.isprintable():
+        raise UsageError(
+            f"the name of a {kind} is 1 to {CASE_ID_MAX} printable characters, not {name[:40]!r}"
+        )
+
+
+def _check_task(live: LiveCase, task: str) -> None:
+    if task not in live.version.performers:
+        raise UnknownName("task", task, live.version.performers)
+
+
+def _plain(what: str, parts: Mapping[str, object]) -> dict[str, object]:
+    """Values as plain JSON, or :class:`InputError` naming every one that does not fit."""
+    misfits: list[Misfit] = []
+    plain: dict[str, object] = {}
+    for name, value in parts.items():
+        try:
+            plain[name] = JSON.accept(value)
+            encode_json(plain[name])
+        except MisfitError as error:
+            misfits.extend(misfit.under(name) for misfit in error.misfits)
+    if misfits:
+        raise InputError(what, misfits)
+    return plain
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -6,12 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from knhk.model import COMPLETE, CREATE, FAIL, START, CaseStatus
+from knhk.model import COMPLETE, CREATE, FAIL, MESSAGE, SIGNAL, START, CaseStatus
 
 __all__ = ["MOVES", "TOLD", "Event", "Observer"]
 
 #: The facts that an observer is told, by their kinds.
-TOLD: Final = {CREATE: "created", START: "started", COMPLETE: "completed", FAIL: "failed"}
+TOLD: Final = {
+    CREATE: "created",
+    START: "started",
+    COMPLETE: "completed",
+    FAIL: "failed",
+    MESSAGE: "message",
+    SIGNAL: "signal",
+}
 #: How changes of a case's status are told that are not its end.
 MOVES: Final = {CaseStatus.running: "resumed", CaseStatus.suspended: "suspended"}
 
@@ -21,7 +28,9 @@ class Event:
     """Something that has happened and is in the journal.
 
     ``what`` is ``created``, ``resumed``, ``offered``, ``started``, ``completed``, ``failed``
-    (an attempt; ``message`` says how), ``stopped`` (withdrawn or timed out), ``suspended``,
+    (an attempt; ``message`` says how), ``stopped`` (withdrawn or timed out), ``late`` (work
+    that had been stopped gave a result, or raised what ``message`` says; it is thrown away),
+    ``message`` and ``signal`` (one was sent to the case; ``task`` is its name), ``suspended``,
     or for the end of a case ``case completed``, ``case failed``, ``case cancelled``,
     ``case stuck``. ``at_us`` is microseconds since the Unix epoch; ``item`` is -1 and
     ``task`` empty where there is none.

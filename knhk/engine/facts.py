@@ -16,7 +16,18 @@ import msgspec
 from knhk.engine.plain import JSON
 from knhk.errors import Misfit, MisfitError, StoreDamaged
 from knhk.journal import InputRow
-from knhk.model import COMPLETE, CREATE, FAIL, INPUT_NAMES, Codec, Input, Net
+from knhk.model import (
+    ADD_INSTANCE,
+    COMPLETE,
+    CREATE,
+    FAIL,
+    INPUT_NAMES,
+    MESSAGE,
+    Codec,
+    Input,
+    Net,
+    Task,
+)
 
 __all__ = ["Facts", "decode_json", "encode_json"]
 
@@ -49,11 +60,18 @@ class Facts:
         self._results: dict[str, Codec] = {
             node.name: node.task.result or JSON for node in net.nodes if node.task is not None
         }
+        self._elements: dict[str, Codec] = {
+            node.name: _element(node.task) for node in net.nodes if node.task is not None
+        }
         self._result: Codec = net.result or JSON
 
     def accept(self, task: str, value: object) -> object:
         """A result of ``task`` as its typed value, or :class:`MisfitError`."""
         return self._results[task].accept(value)
+
+    def accept_instance(self, task: str, value: object) -> object:
+        """The value of a new instance of ``task`` as typed, or :class:`MisfitError`."""
+        return self._elements[task].accept(value)
 
     def encode(self, fact: Input, task: str) -> bytes:
         """The body of an input; ``task`` is the one of its work item. Raises `MisfitError`."""
@@ -77,6 +95,8 @@ class Facts:
         if fact.kind == FAIL:
             assert isinstance(fact.value, tuple)
             return list(fact.value)
+        if fact.kind == ADD_INSTANCE:
+            return self._elements[fact.task].encode(fact.value)
         return JSON.encode(fact.value)
 
     def decode(self, row: InputRow, task: str) -> Input:
@@ -88,7 +108,8 @@ class Facts:
             return Input(row.kind, row.at_us, row.item, row.task)
         try:
             body = _object(decode_json(row.body))
-            value = self._decode_value(row.kind, body.get("value"), task)
+            of_task = row.task if row.kind == ADD_INSTANCE else task
+            value = self._decode_value(row.kind, body.get("value"), of_task)
             return Input(
                 row.kind,
                 row.at_us,
@@ -117,6 +138,10 @@ class Facts:
             if not isinstance(data, list):
                 raise ValueError("the names of its error's bases are no list")
             return tuple(str(name) for name in data)
+        if kind == ADD_INSTANCE:
+            return self._elements[task].decode(data)
+        if kind == MESSAGE and _object(data).keys() != {"key", "payload"}:
+            raise ValueError("a message has a key and a payload")
         return JSON.decode(data)
 
     def encode_result(self, result: object) -> bytes:
@@ -126,6 +151,13 @@ class Facts:
     def decode_result(self, outcome: bytes) -> object:
         """The result of a case, typed; raises `ValueError`, `LookupError` or `MisfitError`."""
         return self._result.decode(_object(decode_json(outcome))["result"])
+
+
+def _element(task: Task) -> Codec:
+    """The type of an instance's value; an instance of ``times`` has none that could misfit."""
+    if task.for_each is None or task.for_each.element is None:
+        return JSON
+    return task.for_each.element
 
 
 def _object(data: object) -> dict[str, object]:

@@ -34,6 +34,11 @@ class CaseHandle:
         return self._standing.row.workflow
 
     @property
+    def parent(self) -> str:
+        """The name of the case that it is a sub-case of; empty if it is none."""
+        return self._standing.row.parent
+
+    @property
     def status(self) -> CaseStatus:
         """Where the case stands, as the journal has it."""
         return self._standing.status

@@ -20,32 +20,43 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, final
 
 from knhk.call import Call
 from knhk.engine.clock import Clock
 from knhk.engine.events import TOLD, Event
 from knhk.engine.facts import encode_json
-from knhk.engine.performer import Manner, Outside
+from knhk.engine.failing import MESSAGE_MAX, Failing
+from knhk.engine.kin import sub_case_id
+from knhk.engine.performer import Manner, Outside, SubWorkflow
+from knhk.engine.plain import jsonable
 from knhk.engine.standing import CaseStanding
 from knhk.engine.timers import Timers
 from knhk.engine.version import Version
 from knhk.engine.work import Start, Work
 from knhk.errors import JournalError, KnhkError, MisfitError, ReplayError, StoreDamaged, UnknownName
 from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Standing, Stream, Writer
-from knhk.kernel import Case
+from knhk.kernel import Case, WorkItem
 from knhk.model import (
+    CALLEE_MESSAGE,
+    CALLEE_SIGNAL,
+    CANCEL,
     CLOCK,
     COMPLETE,
     CREATE,
     EXPRESSION_ERROR,
     FAIL,
+    LATE,
+    MESSAGE,
     OFFER,
     REFUSED,
+    RESUME,
+    SIGNAL,
     START,
     STOP_WORK,
     WAKE,
+    Callee,
     CaseStatus,
     Effect,
     Input,
@@ -55,6 +66,12 @@ from knhk.model import (
 __all__ = ["Host", "LiveCase", "Refused", "replay"]
 
 _log = logging.getLogger(__name__)
+
+
+#: The callees that wait for an event, and what they are called.
+EVENTS: Final = {CALLEE_MESSAGE: "message", CALLEE_SIGNAL: "signal"}
+#: States of an item that something is still to come of.
+AT_WORK: Final = (ItemState.waiting, ItemState.offered, ItemState.started)
 
 
 class Refused(Exception):
@@ -82,6 +99,12 @@ class Host(Protocol):
     def dispatch(self, case: LiveCase, work: Work) -> None:
         """Have a piece of work done."""
 
+    def settled(self, case: LiveCase) -> None:
+        """The case has ended, or has failed or is stuck: its parent is to be told."""
+
+    def abandon(self, case_id: str) -> None:
+        """Nobody wants that sub-case any more: have it cancelled."""
+
     def lose(self, case: LiveCase, problem: KnhkError) -> None:
         """Let go of a case that has got ahead of the journal."""
 
@@ -98,6 +121,8 @@ class _Acts:
     events: list[Event] = field(default_factory=list)
     wakes: bool = False
     moved: Standing | None = None
+    failed: Input | None = None
+    taken: int = 0
 
 
 @final
@@ -116,6 +141,16 @@ class LiveCase:
         self._seq = seq
         self._pending = 0
         self._work: dict[int, Work] = {}
+        #: Whether the journal has heard of it.
+        self.is_written = seq > 0
+        #: Whether it is a sub-case that its parent waits for no more.
+        self.is_abandoned = False
+
+    @property
+    def row(self) -> CaseRow:
+        """The case as the journal has it; when it ended is not told."""
+        standing = self.standing
+        return replace(standing.row, status=standing.status, outcome=standing.outcome)
 
     # Beginnings
 
@@ -157,13 +192,15 @@ class LiveCase:
         if self.case.next_wake_us >= 0:
             self._runtime.timers.wake(self.id, self.case.next_wake_us)
         if self.case.status is CaseStatus.running:
-            facts = [
-                Input(START, self._now_us(), item.id)
-                for item in self.case.items
-                if item.state is ItemState.offered and self._manner(item.task) is not Manner.outside
-            ]
+            facts = [Input(START, self._now_us(), item) for item in self._not_yet_started()]
             if facts:
                 self._give_all(facts, None, None)
+
+    def _not_yet_started(self) -> Iterable[int]:
+        """Numbers of the items that are offered, and that the engine is to start."""
+        for item in self.case.items:
+            if item.state is ItemState.offered and self._manner(item.task) is not Manner.outside:
+                yield item.id
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -192,13 +229,45 @@ class LiveCase:
 
     def give(
         self, *facts: Input, written: Callable[[JournalError | None], None] | None = None
-    ) -> None:
+    ) -> int:
         """Apply facts, write them, then act. The first may be refused: :class:`Refused`.
 
-        ``written`` is told when the journal has them, or that it could not take them. Raises
+        ``written`` is told when the journal has them, or that it could not take them. Gives
+        how many items a message or a signal among them has started or interrupted. Raises
         :class:`MisfitError` for a value that cannot be written.
         """
-        self._give_all(list(facts), None, written)
+        return self._give_all(list(facts), None, written)
+
+    def cancel(self) -> None:
+        """Cancel the case, if that can still be."""
+        try:
+            self.give(Input(CANCEL, self._now_us()))
+        except Refused:
+            pass  # it has ended by itself meanwhile
+        except KnhkError as error:
+            self._runtime.lose(self, error)
+
+    def late(self, item: int, attempt: int, value: object, failure: Failing | None) -> bool:
+        """Record what work that had been stopped still gave; whether that could be done.
+
+        ``attempt`` is 0 where that is not known. What comes while that same attempt is being
+        made again, after a restart, is not late.
+        """
+        found = self.case.item(item)
+        if attempt and found.state is ItemState.started and found.attempt == attempt:
+            return False
+        error, message = "", ""
+        if failure is not None:
+            error, message = _clean(failure[0]), _clean(failure[1])
+        fact = Input(LATE, self._now_us(), item, "", _recordable(value), error, message)
+        told = f"{error}: {message}" if error else ""
+        event = Event(fact.at_us, self.id, "late", found.task, item, attempt or found.attempt, told)
+        try:
+            self._give_all([fact], None, None, event)
+        except (Refused, KnhkError) as problem:
+            _log.info("case %s: a late result cannot be recorded: %s", self.id, problem)
+            return False
+        return True
 
     def tick(self, now_us: int) -> None:
         """Tell the case the time, if it is due."""
@@ -213,13 +282,16 @@ class LiveCase:
         facts: list[Input],
         opened: CaseRow | None,
         written: Callable[[JournalError | None], None] | None,
-    ) -> None:
+        event: Event | None = None,
+    ) -> int:
         if self._stream.error is not None:
             raise self._stream.error
         # All bodies first: once a fact has been applied nothing may stand in its way.
         waiting = deque((fact, self._body(fact)) for fact in facts)
         before = self.case.status
         acts = _Acts()
+        if event is not None and self._runtime.observed:
+            acts.events.append(event)
         rows: list[InputRow] = []
         try:
             while waiting:
@@ -229,7 +301,7 @@ class LiveCase:
                     raise Refused(why)
             status = self.case.status
             if status is not before:
-                acts.moved = self._moved(status)
+                acts.moved = self._moved(status, acts)
         except (Refused, StoreDamaged):
             raise
         except Exception as error:
@@ -243,6 +315,7 @@ class LiveCase:
             self._stream,
             lambda error: self._written(acts, error, written),
         )
+        return acts.taken
 
     def _body(self, fact: Input) -> bytes:
         return self.version.facts.encode(fact, self._task(fact.item))
@@ -275,12 +348,19 @@ class LiveCase:
         waiting: deque[tuple[Input, bytes]],
     ) -> None:
         """Sort out what a fact calls for: starts at once, the rest when it is written."""
+        if fact.kind == FAIL:
+            acts.failed = fact
+        elif fact.kind in (MESSAGE, SIGNAL):
+            acts.taken += self.case.taken
+        elif fact.kind == RESUME:
+            # Offered when the case came to stand still, and not started since.
+            again = [Input(START, fact.at_us, item) for item in self._not_yet_started()]
+            waiting.extend((start, b"") for start in again)
         if fact.kind == START and self._manner(self._task(fact.item)) is not Manner.outside:
             acts.starts.append(Start.of(self.case, fact.item, self.version.name))
         observed = self._runtime.observed
         if observed and fact.kind in TOLD:
-            message = f"{fact.error}: {fact.message}" if fact.kind == FAIL else ""
-            acts.events.append(self._event(fact.at_us, TOLD[fact.kind], fact.item, message))
+            acts.events.append(self._told(fact))
         for effect in effects:
             kind = effect.kind
             if observed and kind in (OFFER, STOP_WORK):
@@ -294,13 +374,19 @@ class LiveCase:
             elif kind == WAKE:
                 acts.wakes = True
 
+    def _told(self, fact: Input) -> Event:
+        if fact.kind in (MESSAGE, SIGNAL):
+            return Event(fact.at_us, self.id, TOLD[fact.kind], fact.task)
+        message = f"{fact.error}: {fact.message}" if fact.kind == FAIL else ""
+        return self._event(fact.at_us, TOLD[fact.kind], fact.item, message)
+
     def _event(self, at_us: int, what: str, number: int, message: str = "") -> Event:
         if number < 1:
             return Event(at_us, self.id, what, message=message)
         item = self.case.item(number)
         return Event(at_us, self.id, what, item.task, number, item.attempt, message)
 
-    def _moved(self, status: CaseStatus) -> Standing:
+    def _moved(self, status: CaseStatus, acts: _Acts) -> Standing:
         case = self.case
         if status in UNFINISHED:
             return Standing(status)
@@ -309,9 +395,15 @@ class LiveCase:
             outcome = self.version.facts.encode_result(case.result)
         elif status is CaseStatus.failed and case.failure is not None:
             failure = case.failure
-            outcome = encode_json(
-                {"task": failure.task, "error": failure.error, "message": failure.message}
-            )
+            told: dict[str, object] = {
+                "task": failure.task,
+                "error": failure.error,
+                "message": failure.message,
+            }
+            fact = acts.failed
+            if self.standing.row.parent and fact is not None and fact.error == failure.error:
+                told["bases"] = fact.value  # by which an exception flow of the parent may know it
+            outcome = encode_json(told)
         elif status is CaseStatus.stuck:
             marked = (f"{name} ({count})" for name, count in case.marking.items())
             outcome = encode_json({"marking": ", ".join(marked)})
@@ -329,6 +421,7 @@ class LiveCase:
         if error is not None:
             self._runtime.lose(self, error)
         else:
+            self.is_written = True
             self._act(acts)
         if written is not None:
             written(error)
@@ -338,7 +431,7 @@ class LiveCase:
         for item in acts.stops:
             work = self._work.pop(item, None)
             if work is not None:
-                work.scope.cancel()
+                self._stop(work)
         if self._runtime.observed:
             self._runtime.tell(self, acts.events, acts.moved)
         if acts.moved is not None:
@@ -347,7 +440,15 @@ class LiveCase:
             self._runtime.timers.wake(self.id, self.case.next_wake_us)
         for start in acts.starts:
             self._dispatch(start)
+        if acts.moved is not None and acts.moved.status not in UNFINISHED:
+            self._runtime.settled(self)
         self._leave_if_done()
+
+    def _stop(self, work: Work) -> None:
+        """Have work stopped that was withdrawn, with the sub-case that does it."""
+        work.scope.cancel()
+        if isinstance(work.performer, SubWorkflow):
+            self._runtime.abandon(sub_case_id(work.start.call))
 
     def _dispatch(self, start: Start) -> None:
         """Have the work done, unless it has been stopped since it was started."""
@@ -378,6 +479,27 @@ class LiveCase:
         item = work.start.call.item
         del self._work[item]
         self._fail(item, error, message, bases)
+
+    def waits_for(self, row: CaseRow) -> bool:
+        """Whether an item of this case waits for the end of that sub-case."""
+        work = self._work.get(row.parent_item)
+        return work is not None and sub_case_id(work.start.call) == row.id
+
+    def take_over(self, row: CaseRow, value: object, failure: Failing | None) -> None:
+        """The sub-case that an item waits for has ended, and with it the item."""
+        work = self._work[row.parent_item]
+        if failure is None:
+            self.finish(work, value)
+        else:
+            self.give_up(work, *failure)
+
+    def abandon_work(self) -> None:
+        """Its failure is its parent's now: what still goes on in it is stopped for good."""
+        self.is_abandoned = True
+        for work in self._work.values():
+            self._stop(work)
+        self._work.clear()
+        self._leave_if_done()
 
     def _complete(self, call: Call, value: object) -> None:
         try:
@@ -427,6 +549,32 @@ class LiveCase:
             elif item.state is ItemState.started and manner in (Manner.outside, Manner.handed_out):
                 yield item.id
 
+    def events(self) -> Iterable[tuple[int, str]]:
+        """The items that wait for an event: their numbers, and what they wait for."""
+        for item in self.case.items:
+            if item.state is ItemState.waiting and item.due_us < 0:
+                callee = self._callee(item)
+                if callee.kind in EVENTS:
+                    yield item.id, f"{EVENTS[callee.kind]} {callee.name}"
+
+    def sub_cases(self) -> Iterable[str]:
+        """The ids of the sub-cases that items wait for."""
+        for work in self._work.values():
+            if isinstance(work.performer, SubWorkflow):
+                yield sub_case_id(work.start.call)
+
+    def is_idle(self) -> bool:
+        """Whether nothing is to come of it but from outside, or from its sub-cases."""
+        if self._pending or len(self._work) > len(list(self.sub_cases())):
+            return False
+        known = {*self.outside_items(), *(item for item, _ in self.events()), *self._work}
+        return all(item.id in known for item in self.case.items if item.state in AT_WORK)
+
+    def _callee(self, item: WorkItem) -> Callee:
+        task = self.version.workflow.net.nodes[item.node].task
+        assert task is not None
+        return task.callee
+
     def _manner(self, task: str) -> Manner:
         return self.version.performers[task].manner
 
@@ -451,6 +599,16 @@ def _replay(case: Case, version: Version, rows: Iterable[InputRow]) -> None:
         effects = case.apply(facts.decode(row, task))
         if effects and effects[0].kind == REFUSED:
             raise ReplayError(case.id, row.seq, effects[0].why)
+
+
+def _recordable(value: object) -> object:
+    """Whatever was returned as plain JSON values, or as text where there are none for it."""
+    try:
+        found = jsonable(value)
+        encode_json(found)
+    except Exception:  # noqa: BLE001  the texts of values are somebody else's code
+        return f"(a {type(value).__name__} that cannot be written)"[:MESSAGE_MAX]
+    return found
 
 
 def _clean(text: str) -> str:

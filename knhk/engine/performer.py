@@ -13,7 +13,15 @@ from knhk.engine.handler import Handler
 from knhk.engine.threads import ThreadPool
 from knhk.model import Connector
 
-__all__ = ["ConnectorPerformer", "HandlerPerformer", "Manner", "Outside", "Performer", "Waiting"]
+__all__ = [
+    "ConnectorPerformer",
+    "HandlerPerformer",
+    "Manner",
+    "Outside",
+    "Performer",
+    "SubWorkflow",
+    "Waiting",
+]
 
 
 class Manner(Enum):
@@ -25,6 +33,8 @@ class Manner(Enum):
     handed_out = "handed out"
     #: In a task of its own, since it waits.
     waits = "waits"
+    #: By a case of another workflow, or of the same one.
+    sub_case = "sub-case"
 
 
 @final
@@ -33,6 +43,16 @@ class Outside:
 
     def __init__(self, manner: Manner = Manner.outside) -> None:
         self.manner: Final = manner
+
+
+@final
+class SubWorkflow:
+    """Work that is a case of its own, of ``workflow`` in the same version."""
+
+    manner: Final = Manner.sub_case
+
+    def __init__(self, workflow: str) -> None:
+        self.workflow: Final = workflow
 
 
 class Waiting(Protocol):
@@ -47,7 +67,7 @@ class Waiting(Protocol):
         """Do it and give the result; may raise anything."""
 
 
-Performer: TypeAlias = Outside | Waiting
+Performer: TypeAlias = Outside | SubWorkflow | Waiting
 
 
 @final

@@ -14,7 +14,16 @@ from knhk.journal import CaseRow, InputRow
 from knhk.kernel import Case
 from knhk.model import INPUT_NAMES, CaseStatus, ItemState
 
-__all__ = ["CaseReport", "ItemReport", "Step", "WorkOffer", "report"]
+__all__ = [
+    "CaseReport",
+    "EventWait",
+    "ItemReport",
+    "Step",
+    "SubCase",
+    "Waits",
+    "WorkOffer",
+    "report",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +53,23 @@ class ItemReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SubCase:
+    """A case that another began for its work item ``item``."""
+
+    case: str
+    workflow: str
+    item: int
+    status: CaseStatus
+
+
+@dataclass(frozen=True, slots=True)
 class CaseReport:
     """A case as it stands, with all that led there; values are plain JSON.
 
     ``outcome`` holds ``result``, or ``task``, ``error`` and ``message``, or ``marking``.
     ``problem`` says why data, marking and items could not be had, if they could not.
+    ``parent``, ``parent_item`` and ``depth`` say whose sub-case it is, as in
+    :class:`~knhk.journal.CaseRow`; ``children`` are its own sub-cases, by age.
     """
 
     case: str
@@ -63,6 +84,10 @@ class CaseReport:
     data: object = None
     marking: tuple[tuple[str, int], ...] = ()
     problem: str = ""
+    parent: str = ""
+    parent_item: int = -1
+    depth: int = 0
+    children: tuple[SubCase, ...] = ()
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -82,6 +107,8 @@ class CaseReport:
 class WorkOffer:
     """Work for somebody outside: complete it with ``engine.complete(case, item, value)``.
 
+    ``state`` is offered (it can be claimed) or started. ``instance`` and ``value`` are of an
+    instance of a multiple-instance task: its number from 0, and the element it works on.
     ``args`` and ``kwargs`` are what the workflow gives along, such as ``role`` of ``human``.
     """
 
@@ -93,15 +120,39 @@ class WorkOffer:
     attempt: int
     instance: int | None
     due_us: int
+    value: object = None
     args: tuple[object, ...] = ()
     kwargs: tuple[tuple[str, object], ...] = ()
 
 
-_OPEN = (ItemState.waiting, ItemState.offered, ItemState.started, ItemState.failed)
+@dataclass(frozen=True, slots=True)
+class EventWait:
+    """A task that waits for an event: ``event`` is ``message NAME`` or ``signal NAME``."""
+
+    case: str
+    workflow: str
+    task: str
+    item: int
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """All that a case and its sub-cases wait for, where it has to come from outside."""
+
+    work: tuple[WorkOffer, ...] = ()
+    events: tuple[EventWait, ...] = ()
+
+
+_AT_WORK = (ItemState.waiting, ItemState.offered, ItemState.started)
 
 
 def report(
-    row: CaseRow, rows: Sequence[InputRow], version: Version | None, problem: KnhkError | None
+    row: CaseRow,
+    rows: Sequence[InputRow],
+    children: Sequence[CaseRow],
+    version: Version | None,
+    problem: KnhkError | None,
 ) -> CaseReport:
     """Put a report together; without ``version``, ``problem`` says why there is none."""
     case: Case | None = None
@@ -123,6 +174,12 @@ def report(
         data=None if case is None else jsonable(case.data),
         marking=() if case is None else tuple(case.marking.items()),
         problem="" if problem is None else str(problem),
+        parent=row.parent,
+        parent_item=row.parent_item,
+        depth=row.depth,
+        children=tuple(
+            SubCase(child.id, child.workflow, child.parent_item, child.status) for child in children
+        ),
     )
 
 
@@ -154,8 +211,9 @@ def _read(body: bytes) -> dict[str, object]:
 
 
 def _items(case: Case) -> Iterable[ItemReport]:
+    failed = {item.id for item in case.failed}
     for item in case.items:
-        if item.state in _OPEN:
+        if item.state in _AT_WORK or item.id in failed:
             yield ItemReport(
                 item.id, item.task, item.state, item.attempt, item.instance, item.due_us
             )

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import Final, final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol, final
 from weakref import WeakValueDictionary
 
 from anyio.abc import TaskGroup
 
+from knhk.call import Call
 from knhk.engine.clock import Clock
 from knhk.engine.events import MOVES, Event, Observer
+from knhk.engine.failing import Failing
+from knhk.engine.kin import ending_of, is_wanted
 from knhk.engine.live import LiveCase
+from knhk.engine.performer import SubWorkflow
 from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import ThreadPool
 from knhk.engine.timers import Timers
 from knhk.engine.work import Work, carry_out
 from knhk.errors import KnhkError, UsageError
 from knhk.journal import CaseRow, Journal, Standing, Writer
+from knhk.model import CaseStatus
 
 __all__ = ["TASKS_MAX", "Runtime"]
 
@@ -25,6 +32,16 @@ __all__ = ["TASKS_MAX", "Runtime"]
 TASKS_MAX: Final = 1_000
 
 _log = logging.getLogger(__name__)
+
+
+class SubCases(Protocol):
+    """Begins and cancels the sub-cases of an engine."""
+
+    async def begin(self, parent: LiveCase, work: Work) -> None:
+        """Begin the sub-case that does a piece of work, or find it again."""
+
+    async def cancel(self, case_id: str) -> None:
+        """Cancel a sub-case that is not wanted any more, if it is there and has not ended."""
 
 
 @final
@@ -36,7 +53,7 @@ class Runtime:
     ) -> None:
         self.clock: Final = clock
         self.writer: Final = Writer(journal, clock.writing)
-        self.threads: Final = ThreadPool(threads_max, clock.working)
+        self.threads: Final = ThreadPool(threads_max, clock.working, self.late)
         self.timers: Final = Timers(clock, self._fire)
         self.observed: Final = observer is not None
         self.live: Final[dict[str, LiveCase]] = {}
@@ -45,12 +62,17 @@ class Runtime:
         self._observer = observer
         self._standings: WeakValueDictionary[str, CaseStanding] = WeakValueDictionary()
         self._workers: TaskGroup | None = None
+        self._sub_cases: SubCases | None = None
         self._working = 0
         self._ready: deque[tuple[LiveCase, Work]] = deque()
+        #: Sub-cases that are to be cancelled; no more than there are in memory.
+        self._abandoned: deque[str] = deque()
+        self._is_cancelling = False
 
-    def run(self, workers: TaskGroup, keepers: TaskGroup) -> None:
+    def run(self, workers: TaskGroup, keepers: TaskGroup, sub_cases: SubCases) -> None:
         """Begin to write, to keep time and to work, in the two task groups."""
         self._workers = workers
+        self._sub_cases = sub_cases
         keepers.start_soon(self.writer.run, name="knhk journal writer")
         workers.start_soon(self.timers.run, name="knhk timers")
 
@@ -79,11 +101,21 @@ class Runtime:
             self.timers.forget(live.id)
 
     def lose(self, live: LiveCase, problem: KnhkError) -> None:
-        """Let go of a case whose state in memory cannot be trusted to be in the journal."""
-        live.stop()
-        if self.live.get(live.id) is live:
-            self.forget(live)
-            self.strand(live.standing.row, problem)
+        """Let go of a case whose state in memory cannot be trusted to be in the journal.
+
+        The cases that wait for its end are let go of too, so that nobody waits in vain.
+        """
+        lost: LiveCase | None = live
+        while lost is not None:
+            row = lost.standing.row
+            lost.stop()
+            if self.live.get(lost.id) is not lost:
+                return
+            self.forget(lost)
+            if lost.is_written:  # else it was never begun: there is nothing to be picked up again
+                self.strand(row, problem)
+            parent = self.live.get(row.parent)
+            lost = parent if parent is not None and parent.waits_for(row) else None
 
     def strand(self, row: CaseRow, problem: KnhkError) -> None:
         """Note that an unfinished case is not run, and why; whoever waits for it is told."""
@@ -100,6 +132,55 @@ class Runtime:
             standing = self._standings[row.id] = CaseStanding(row)
         return standing
 
+    # Sub-cases
+
+    def settled(self, live: LiveCase) -> None:
+        """Tell the parent of a sub-case how it has ended. What failed has no life of its own."""
+        row, standing = live.standing.row, live.standing
+        parent = self.live.get(row.parent) if row.parent else None
+        if parent is None:
+            return
+        try:
+            value, failure = ending_of(
+                row.id, live.version.facts, standing.status, standing.outcome
+            )
+        except KnhkError as error:
+            self.lose(parent, error)
+            return
+        if parent.waits_for(row):
+            parent.take_over(row, value, failure)
+            live.abandon_work()
+        elif standing.status is not CaseStatus.cancelled and not is_wanted(parent.case, row):
+            parent.late(row.parent_item, 0, value, failure)
+
+    def abandon(self, case_id: str) -> None:
+        """Have a sub-case cancelled that is not wanted any more.
+
+        What is left of this when the engine stops is found again when the sub-case is loaded.
+        """
+        self._abandoned.append(case_id)
+        if not self._is_cancelling and self._workers is not None:
+            self._is_cancelling = True
+            self._workers.start_soon(self._cancel_abandoned, name="knhk sub-case canceller")
+
+    async def _cancel_abandoned(self) -> None:
+        assert self._sub_cases is not None
+        try:
+            with self._at_journal():
+                while self._abandoned:
+                    await self._sub_cases.cancel(self._abandoned.popleft())
+        finally:
+            self._is_cancelling = False
+
+    @contextmanager
+    def _at_journal(self) -> Iterator[None]:
+        """What goes on in the block takes no time on a clock that somebody turns."""
+        self.clock.writing(1)
+        try:
+            yield
+        finally:
+            self.clock.writing(-1)
+
     # Work
 
     def dispatch(self, live: LiveCase, work: Work) -> None:
@@ -112,13 +193,25 @@ class Runtime:
 
     async def _carry_out(self, live: LiveCase, work: Work) -> None:
         try:
-            await carry_out(live, work, self.writer)
+            performer = work.performer
+            if isinstance(performer, SubWorkflow):
+                assert self._sub_cases is not None
+                with self._at_journal():
+                    await self._sub_cases.begin(live, work)
+            else:
+                await carry_out(live, work, performer, self.writer, self.late)
         finally:
             self._working -= 1
             while self._ready and self._working < TASKS_MAX:
                 following, waiting = self._ready.popleft()
                 if following.holds(waiting):
                     self.dispatch(following, waiting)
+
+    def late(self, call: Call, value: object, failure: Failing | None) -> None:
+        """Have it recorded what stopped work still gave, if its case is still in memory."""
+        live = self.live.get(call.case) if self._workers is not None else None
+        if live is None or not live.late(call.item, call.attempt, value, failure):
+            _log.info("the late end of attempt %s is thrown away", call.idempotency_key)
 
     def _fire(self, case: str, now_us: int) -> None:
         live = self.live.get(case)

@@ -1,9 +1,9 @@
 """Worker threads for plain callables, which may hang for ever without taking us with them.
 
 A call that is cancelled (its time is up) is abandoned: the thread runs on, what it gives is
-thrown away, and another thread takes its place. The threads are daemons, so a callable that
-never returns keeps neither the engine nor the process from ending; that is why these are not
-anyio's own worker threads, which a process waits for.
+thrown away (``late`` is told of it), and another thread takes its place. The threads are
+daemons, so a callable that never returns keeps neither the engine nor the process from ending;
+that is why these are not anyio's own worker threads, which a process waits for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextvars
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
 from typing import Final, final
 
@@ -20,6 +20,8 @@ import anyio
 import anyio.from_thread
 import anyio.lowlevel
 
+from knhk.call import CALL
+from knhk.engine.failing import Late, failure_of
 from knhk.errors import KnhkError
 
 __all__ = ["ABANDONED_MAX", "THREADS_MAX", "ThreadPool", "TooManyAbandoned"]
@@ -60,11 +62,15 @@ class _Job:
 
 @final
 class ThreadPool:
-    """At most ``threads_max`` calls at a time; ``busy`` is told of each."""
+    """At most ``threads_max`` calls at a time; ``busy`` is told of each.
 
-    def __init__(self, threads_max: int, busy: Callable[[int], None]) -> None:
+    ``late`` is told what abandoned work of a case still gave.
+    """
+
+    def __init__(self, threads_max: int, busy: Callable[[int], None], late: Late) -> None:
         self._limiter = anyio.CapacityLimiter(threads_max)
         self._busy = busy
+        self._late = late
         self._idle: list[SimpleQueue[_Job | None]] = []
         self._made = 0
         self._abandoned = 0
@@ -127,11 +133,20 @@ class ThreadPool:
         if job.abandoned:
             self._abandoned -= 1
             _log.warning("%s ended after it was given up; what it gave is thrown away", job.what)
+            self._tell_late(job)
         job.done.set()
         if self._closed:
             queue.put(None)
         else:
             self._idle.append(queue)
+
+    def _tell_late(self, job: _Job) -> None:
+        if isinstance(job.value, Coroutine):
+            job.value.close()  # nobody is going to await it
+        call = job.context.get(CALL)
+        if call is not None:
+            failure = None if job.error is None else failure_of(job.error)
+            self._late(call, job.value, failure)
 
 
 def _leave_loop() -> None:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, final
+from typing import Protocol, final
 
 import anyio
 import anyio.lowlevel
 
 from knhk.call import CALL, Call
-from knhk.engine.performer import Waiting
+from knhk.engine.failing import Failing, Late, failure_of
+from knhk.engine.performer import SubWorkflow, Waiting
 from knhk.errors import ExpressionError
 from knhk.journal import Writer
 from knhk.kernel import Case
 
-__all__ = ["Start", "Taker", "Work", "carry_out", "failure_of"]
-
-_log = logging.getLogger(__name__)
-
-#: Classes that every error has, so that no exception flow can mean anything by their names.
-_COMMON: Final = frozenset({"Exception", "BaseException", "object"})
-#: The longest message of an error that is kept.
-MESSAGE_MAX: Final = 10_000
+__all__ = ["Start", "Taker", "Work", "carry_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ class Work:
 
     __slots__ = ("performer", "scope", "start")
 
-    def __init__(self, start: Start, performer: Waiting) -> None:
+    def __init__(self, start: Start, performer: Waiting | SubWorkflow) -> None:
         self.start = start
         self.performer = performer
         self.scope = anyio.CancelScope()
@@ -72,15 +65,19 @@ class Taker(Protocol):
         """The work has failed."""
 
 
-async def carry_out(case: Taker, work: Work, writer: Writer) -> None:
-    """Do a piece of work and tell its case how it ended, if the case still wants to know."""
+async def carry_out(
+    case: Taker, work: Work, performer: Waiting, writer: Writer, late: Late
+) -> None:
+    """Do a piece of work and tell its case how it ended; ``late`` if the case wants it no more."""
     start = work.start
-    failure: tuple[str, str, tuple[str, ...]] | None = None
+    failure: Failing | None = None
     value: object = None
+    has_ended = False
     with work.scope:
         CALL.set(start.call)
         try:
-            value = await work.performer.perform(start.args, start.kwargs, start.call)
+            value = await performer.perform(start.args, start.kwargs, start.call)
+            has_ended = True
         except anyio.get_cancelled_exc_class():
             # Raises again if it is us who are cancelled; else the callee raised it by itself.
             await anyio.lowlevel.checkpoint_if_cancelled()
@@ -88,22 +85,11 @@ async def carry_out(case: Taker, work: Work, writer: Writer) -> None:
         except Exception as error:  # noqa: BLE001  a callee may raise anything
             failure = failure_of(error)
         await writer.room()
+    if failure is None and not has_ended:
+        return  # it was stopped, and has stopped
     if not case.holds(work):
-        _log.info("the late end of attempt %s is thrown away", start.call.idempotency_key)
+        late(start.call, value, failure)
     elif failure is not None:
         case.give_up(work, *failure)
     else:
         case.finish(work, value)
-
-
-def failure_of(error: Exception) -> tuple[str, str, tuple[str, ...]]:
-    """An exception as a failure: its type's name, its message, the names of its base classes."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    kinds = type(error).__mro__
-    bases = tuple(kind.__name__ for kind in kinds[1:] if kind.__name__ not in _COMMON)
-    try:
-        message = str(error)
-    except Exception:  # noqa: BLE001  even its text is somebody else's code
-        message = "(its message cannot be read)"
-    return kinds[0].__name__, message[:MESSAGE_MAX], bases

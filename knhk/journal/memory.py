@@ -81,6 +81,7 @@ class MemoryJournal:
         *,
         status: Sequence[CaseStatus] = (),
         workflow: str = "",
+        parent: str = "",
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -90,6 +91,7 @@ class MemoryJournal:
                 for row in self._cases.values()
                 if (not status or row.status in status)
                 and (not workflow or row.workflow == workflow)
+                and (not parent or row.parent == parent)
                 and (after is None or _age(row) > _age(after))
             ]
         rows.sort(key=_age)

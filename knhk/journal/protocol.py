@@ -55,13 +55,14 @@ class Journal(Protocol):
         *,
         status: Sequence[CaseStatus] = (),
         workflow: str = "",
+        parent: str = "",
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
         """Cases by age (then id), at most ``limit`` and at most ``PAGE_MAX`` of them.
 
-        Without ``status`` in any state, without ``workflow`` of any; ``after`` is the last
-        row of the page before.
+        Without ``status`` in any state, without ``workflow`` of any; with ``parent`` only the
+        sub-cases that this case began itself. ``after`` is the last row of the page before.
         """
 
     def inputs(self, case: str) -> tuple[InputRow, ...]:

@@ -37,7 +37,12 @@ class InputRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """A case as it stands; ``outcome`` is JSON of its result or of its failure."""
+    """A case as it stands; ``outcome`` is JSON of its result or of its failure.
+
+    A sub-case has the id of its ``parent``, the number of the work item there that it does
+    (``parent_item``), and how many cases it stands below the one at the top (``depth``).
+    Other cases have an empty ``parent``, -1 and 0.
+    """
 
     id: str
     workflow: str
@@ -46,6 +51,9 @@ class CaseRow:
     status: CaseStatus = CaseStatus.running
     ended_us: int = -1
     outcome: bytes = b""
+    parent: str = ""
+    parent_item: int = -1
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ was released, only followed by another. ``application_id`` tells our files from 
 ``inputs`` is the event log and the only truth: its primary key ``(case_id, seq)`` is the
 fence that a second owner of a case runs into. ``cases`` is its summary, written in the same
 transaction, so that listing needs no replay. ``digest`` names the sources of a version, which
-are stored once.
+are stored once. ``parent`` and ``parent_item`` are the case and the work item that a sub-case
+was begun for, empty and -1 where there is none.
 """
 
 from __future__ import annotations
@@ -57,5 +58,11 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         body BLOB NOT NULL,
         PRIMARY KEY (case_id, seq)
     ) STRICT, WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE cases ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+    ALTER TABLE cases ADD COLUMN parent_item INTEGER NOT NULL DEFAULT -1;
+    ALTER TABLE cases ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX cases_by_parent ON cases (parent, created_us, id) WHERE parent != '';
     """,
 )

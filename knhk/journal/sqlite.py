@@ -44,9 +44,11 @@ CHECK_MAX_BYTES: Final = 16 * 1024 * 1024
 WAL_MAX_BYTES: Final = 64 * 1024 * 1024
 
 _INSERT_INPUT: Final = "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)"
-_INSERT_CASE: Final = "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_CASE: Final = "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE_CASE: Final = "UPDATE cases SET status = ?, ended_us = ?, outcome = ? WHERE id = ?"
-_CASE_COLUMNS: Final = "id, workflow, digest, created_us, status, ended_us, outcome"
+_CASE_COLUMNS: Final = (
+    "id, workflow, digest, created_us, status, ended_us, outcome, parent, parent_item, depth"
+)
 
 
 class SQLiteJournal:
@@ -186,6 +188,9 @@ class SQLiteJournal:
                         row.created_us,
                         row.ended_us,
                         row.outcome,
+                        row.parent,
+                        row.parent_item,
+                        row.depth,
                     ),
                 )
             for entry in commit.inputs:
@@ -272,6 +277,7 @@ class SQLiteJournal:
         *,
         status: Sequence[CaseStatus] = (),
         workflow: str = "",
+        parent: str = "",
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -283,6 +289,10 @@ class SQLiteJournal:
         if workflow:
             where.append("workflow = ?")
             values.append(workflow)
+        if parent:
+            # The second half says what the index over sub-cases is limited to.
+            where.append("parent = ? AND parent != ''")
+            values.append(parent)
         if after is not None:
             where.append("(created_us, id) > (?, ?)")
             values.extend((after.created_us, after.id))
@@ -297,7 +307,8 @@ class SQLiteJournal:
         return tuple(self._case_row(row) for row in rows)
 
     def _case_row(self, row: tuple[apsw.SQLiteValue, ...]) -> CaseRow:
-        case, workflow, digest, created_us, status, ended_us, outcome = row
+        case, workflow, digest, created_us, status, ended_us, outcome = row[:7]
+        parent, parent_item, depth = row[7:]
         try:
             known = CaseStatus(status)
         except ValueError as error:
@@ -314,6 +325,9 @@ class SQLiteJournal:
             known,
             cast("int", ended_us),
             cast("bytes", outcome),
+            str(parent),
+            cast("int", parent_item),
+            cast("int", depth),
         )
 
     def inputs(self, case: str) -> tuple[InputRow, ...]:

@@ -4,8 +4,8 @@
 """
 
 from knhk.kernel.case import Case
-from knhk.kernel.game import Failure
 from knhk.kernel.item import WorkItem
 from knhk.kernel.program import Program
+from knhk.kernel.state import Failure
 
 __all__ = ["Case", "Failure", "Program", "WorkItem"]

@@ -12,11 +12,12 @@ from typing import final
 
 from mypy_extensions import i64
 
-from knhk.errors import CaseEnded, MisfitError, NotOffered, ResultError, UnknownName
+from knhk.errors import CaseEnded, MisfitError, NotOffered, ResultError, UnknownName, UsageError
 from knhk.kernel.explain import explain
-from knhk.kernel.game import CANCELLED, COMPLETED, RUNNING, STATUSES, Failure, Game
+from knhk.kernel.game import Game
 from knhk.kernel.item import OFFERED, STARTED, WorkItem
 from knhk.kernel.program import Program, TaskRow
+from knhk.kernel.state import CANCELLED, COMPLETED, RUNNING, STATUSES, Failure
 from knhk.model import (
     ADD_INSTANCE,
     CANCEL,
@@ -27,6 +28,7 @@ from knhk.model import (
     MESSAGE,
     REFUSED,
     RESUME,
+    SIGNAL,
     START,
     SUSPEND,
     US_PER_S,
@@ -116,9 +118,19 @@ class Case(Game):
         return self._failure
 
     @property
+    def failed(self) -> tuple[WorkItem, ...]:
+        """The items that let the case fail, which ``resume`` offers again."""
+        return tuple(self._failed)
+
+    @property
     def seq(self) -> int:
         """How many inputs the case has taken up."""
         return self._seq
+
+    @property
+    def taken(self) -> int:
+        """How many items the last input, a message or signal, has started or interrupted."""
+        return self._taken
 
     @property
     def now_us(self) -> int:
@@ -205,15 +217,24 @@ class Case(Game):
     def send(self, name: str, payload: object = None, key: object = None) -> bool:
         """Send a message to the case: ``True`` if it is taken now, ``False`` if it is kept.
 
-        After the end of the case it is neither.
+        A task without a key takes any message of that name, one with a key only a message
+        with an equal one (pattern 24). After the end of the case it is neither taken nor kept.
+        Raises :class:`~knhk.errors.UsageError` when the case keeps too many already.
         """
-        if self._status != COMPLETED and self._status != CANCELLED:
-            self._must(Input(MESSAGE, self._now_us, -1, name, {"key": key, "payload": payload}))
-        return False
+        if self._status == COMPLETED or self._status == CANCELLED:
+            return False
+        self._must(Input(MESSAGE, self._now_us, -1, name, {"key": key, "payload": payload}))
+        return self._taken > 0
 
-    def signal(self, name: str, payload: object = None) -> int:  # noqa: ARG002 - the contract
-        """Send a signal: how many items it started. It is lost when none waits for it."""
-        return 0
+    def signal(self, name: str, payload: object = None) -> int:
+        """Send a signal: how many items it started or interrupted.
+
+        It is lost when none waits for it (pattern 23).
+        """
+        if self._status == COMPLETED or self._status == CANCELLED:
+            return 0
+        self._must(Input(SIGNAL, self._now_us, -1, name, payload))
+        return self._taken
 
     def advance(self, seconds: float) -> None:
         """Move the case's clock; timers fire at their moments."""
@@ -222,8 +243,17 @@ class Case(Game):
         self._must(Input(CLOCK, self._now_us + round(seconds * US_PER_S)))
 
     def add_instance(self, task: str, value: object = None) -> None:
-        """Add an instance to an open multiple-instance task."""
-        self._known(task)
+        """Add an instance to an ``open`` task that is offered or running (pattern 15).
+
+        Raises :class:`~knhk.errors.NotOffered`, and :class:`~knhk.errors.ResultError` for a
+        value that is not of the type of the others.
+        """
+        codec = self._known(task).element
+        if codec is not None:
+            try:
+                value = codec.accept(value)
+            except MisfitError as error:
+                raise ResultError(task, error.misfits, "new instance") from error
         self._must(Input(ADD_INSTANCE, self._now_us, -1, task, value))
 
     def suspend(self) -> None:
@@ -244,7 +274,9 @@ class Case(Game):
         effects = self.apply(fact)
         if effects and effects[0].kind == REFUSED:
             why = effects[0].why
-            if fact.task:
+            if fact.kind == MESSAGE:
+                raise UsageError(f"case {self._id!r} cannot take the message {fact.task!r}: {why}")
+            if fact.task and fact.kind != SIGNAL:
                 raise NotOffered(fact.task, why)
             raise CaseEnded(self._id, str(STATUSES[self._status]), INPUT_NAMES[fact.kind])
         return effects

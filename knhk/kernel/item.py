@@ -6,9 +6,10 @@ which is one arrival of that task. Items are never reused and never forgotten wh
 case lives; their numbers count from 1 in the order in which they came to be, so a smaller
 number is an older item.
 
-An item *waits* for a time (a timer task, or a back-off after a failed attempt) or for a
-free place under ``at most``; it is *offered* when it may be started. Tokens stay in their
-places until the first start of an item (or of an activation) takes them.
+An item *waits* for an event (a timer, a message, a signal, the end of a back-off after a
+failed attempt) or for a free place under ``at most``; it is *offered* when it may be started.
+Tokens stay in their places until the first start of an item (or of an activation) takes
+them; until then it is *pending*, and goes when its tokens go.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ EVENTS: Final = ("arrive", "wait", "start", "complete", "come due", "fail", "wit
 #: The state diagram in the documentation is drawn from this table.
 TRANSITIONS: Final[dict[tuple[int, int], int]] = {
     (NEW, ARRIVE): OFFERED,
-    (NEW, WAIT): WAITING,  # a timer task waits from its arrival
+    (NEW, WAIT): WAITING,  # a task that waits for a timer, message or signal
     (OFFERED, START): STARTED,
     (OFFERED, COMPLETE): COMPLETED,  # a multiple-instance task without instances
-    (OFFERED, WAIT): WAITING,  # back-off: the instances could not be listed
+    (OFFERED, WAIT): WAITING,  # back-off; or a rival has taken the mutex
     (OFFERED, FAIL): FAILED,  # the same, with no attempt left
     (OFFERED, WITHDRAW): WITHDRAWN,
     (WAITING, COME_DUE): OFFERED,
-    (WAITING, COMPLETE): COMPLETED,  # a timer fires: started and completed in one step
+    (WAITING, COMPLETE): COMPLETED,  # the event comes: started and completed in one step
     (WAITING, WAIT): WAITING,  # back-off of a timer task
     (WAITING, FAIL): FAILED,
     (WAITING, WITHDRAW): WITHDRAWN,
@@ -78,23 +79,32 @@ def _table() -> list[int]:
 _TABLE: Final = _table()
 
 
+#: The result of an instance that has none (yet).
+NO_RESULT: Final = object()
+
+
 @final
 class Activation:
     """One arrival of a multiple-instance task: its instances, their values and results.
 
-    ``todo`` counts instances that have no item yet: first those of ``again`` (withdrawn when
-    a sibling failed, offered anew on resume), then from ``following`` on.
+    ``again`` and then ``following`` give the instances that have no item yet: those withdrawn
+    when a sibling failed come anew on resume. ``begun``: its tokens are taken. ``halted``: an
+    instance has failed for good and the case stands still. ``over``: the task has completed;
+    what is still at work are stragglers (patterns 12, 34 and 36).
     """
 
     def __init__(self, transition: i64, values: list[object]) -> None:
         self.transition = transition
         self.values = values
-        self.results: list[object] = [None] * len(values)
+        self.results: list[object] = [NO_RESULT] * len(values)
         self.following: i64 = 0
         self.again: list[int] = []
-        self.open: i64 = len(values)
+        self.done: i64 = 0
+        self.failed: i64 = 0
         self.begun = False
         self.halted = False
+        self.over = False
+        self.mutexes: list[int] = []
 
     def todo(self) -> bool:
         """Whether there are instances without an item that may be offered."""
@@ -108,6 +118,16 @@ class Activation:
         instance = self.following
         self.following += 1
         return instance
+
+    def unfinished(self) -> i64:
+        """How many instances have neither completed nor failed for good."""
+        return len(self.values) - self.done - self.failed
+
+    def completed_results(self) -> list[object]:
+        """The results of the instances that have completed, in item order."""
+        if self.done == len(self.values):
+            return list(self.results)
+        return [result for result in self.results if result is not NO_RESULT]
 
 
 @final
@@ -131,6 +151,10 @@ class WorkItem:
         self._due_us: i64 = -1
         self._taken = False
         self._ready = False
+        self._key: object = None
+        self._given = False
+        self._payload: object = None
+        self._mutexes: list[int] | None = None
         self._activation: Activation | None = None
         self._before: WorkItem | None = None
         self._after: WorkItem | None = None

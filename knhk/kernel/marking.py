@@ -1,13 +1,20 @@
 """Tokens in places, and the inner loop that moves them through plain routing nodes.
 
-A marking counts tokens per place. For an AND-join of several inputs it also keeps how often
-the join is complete and not yet taken (``ready``), and how many of its inputs hold a token
-beyond that (``marked``); so a token that comes is handled in constant time, and surplus
-tokens persist and count for later firings (pattern 33, Generalised AND-Join).
+A marking counts tokens per place. For a join of several inputs it also keeps how often the
+join is complete and not yet taken (``ready``), and how many of its inputs hold a token
+beyond that (``marked``); the join is complete when ``needed`` of them do: all of an
+AND-join, those that the split chose for the OR-join of a block. So a token that comes is
+handled in constant time, and surplus tokens persist and count for later firings (pattern
+33, Generalised AND-Join). For a task ``ready`` counts the arrivals that have been announced
+and whose tokens are still there.
 
-A routing transition that is complete goes on the *agenda*, a binary heap of transition
-numbers: routing goes on in net order. A task's transition that is complete is noted in
-``arrivals``, in the order of arrival.
+A routing transition that may be complete goes on the *agenda*, a binary heap of transition
+numbers: routing goes on in net order. An arrival at a task is noted in ``arrivals``, in the
+order of arrival. Contested tasks are noted in ``dirty`` instead, to be looked at again.
+
+``passed`` and ``arrived`` belong to partial joins: a join that has passed in this round, and
+the branches that have been taken in it. ``disturbed``: a token has vanished otherwise than by
+firing, so that counting the branches of a block is not enough any more.
 """
 
 from __future__ import annotations
@@ -17,7 +24,7 @@ from typing import final
 from librt.vecs import append, vec
 from mypy_extensions import i64
 
-from knhk.kernel.program import Program
+from knhk.kernel.program import CONTESTED, Program
 
 
 @final
@@ -29,10 +36,22 @@ class Marking:
         self.counts: vec[i64] = _zeros(len(program.consumer))
         self.ready: vec[i64] = _zeros(len(program.node_of))
         self.marked: vec[i64] = _zeros(len(program.node_of))
+        self.needed: vec[i64] = program.width
+        if program.or_joins:
+            self.needed = vec[i64](list(program.width))
+            for join in program.or_joins:
+                self.needed[join.transition] = 0
         self.agenda: vec[i64] = _zeros(4)
         self.agenda_size: i64 = 0
         self.arrivals: list[int] = []
+        self.dirty: list[int] = []
         self.total: i64 = 0
+        self.disturbed = False
+        joins: i64 = len(program.node_of) if program.has_partial_joins else 0
+        self.arrived: vec[i64] = _zeros(joins)
+        self.passed: vec[i64] = _zeros(len(program.rows) if joins else 0)
+
+    # --- putting ------------------------------------------------------------------------
 
     def put(self, place: i64) -> None:
         """Put a token into a place; what it completes is noted."""
@@ -41,33 +60,89 @@ class Marking:
         program = self.program
         transition = program.consumer[place]
         if transition < 0:
+            if transition == CONTESTED:
+                self.touch(place)
             return
         width = program.width[transition]
-        if width > 1 and not self._completes(transition, width, place):
+        if width > 1 and not self._completes(transition, place):
             return
         if program.routes[transition]:
             self.push(transition)
         else:
+            if width == 1:
+                self.ready[transition] += 1
             self.arrivals.append(transition)
 
-    def _completes(self, transition: i64, width: i64, place: i64) -> bool:
-        """Whether the new token in ``place`` makes an AND-join complete once more."""
+    def _completes(self, transition: i64, place: i64) -> bool:
+        """Whether the new token in ``place`` makes a join complete once more."""
         if self.counts[place] != self.ready[transition] + 1:
             return False
         self.marked[transition] += 1
-        if self.marked[transition] < width:
+        if self.marked[transition] < self.needed[transition]:
+            return False
+        if self.program.or_join[transition] >= 0 and self.disturbed:
             return False
         self.ready[transition] += 1
-        beyond: i64 = 0
-        start = self.program.input_at[transition]
-        for at in range(start, start + width):
-            if self.counts[self.program.inputs[at]] > self.ready[transition]:
-                beyond += 1
-        self.marked[transition] = beyond
+        self.marked[transition] = self._beyond(transition)
         return True
 
+    def _beyond(self, transition: i64) -> i64:
+        """How many inputs of a join hold a token beyond those of the arrivals announced."""
+        beyond: i64 = 0
+        start = self.program.input_at[transition]
+        for at in range(start, start + self.program.width[transition]):
+            if self.counts[self.program.inputs[at]] > self.ready[transition]:
+                beyond += 1
+        return beyond
+
+    def put_all(self, node: i64) -> None:
+        """Put the tokens of every output arrow of a node (AND-split, pattern 2)."""
+        program = self.program
+        start = program.output_at[node]
+        for at in range(start, start + program.output_count[node]):
+            if program.puts[at] == 1:
+                self.put(program.outputs[at])
+            else:
+                self.put_many(program.outputs[at], program.puts[at])
+
+    def put_arrow(self, node: i64, arrow: i64) -> None:
+        """Put the tokens of one output arrow of a node (XOR-split, pattern 4)."""
+        at = self.program.output_at[node] + arrow
+        self.put_many(self.program.outputs[at], self.program.puts[at])
+
+    def put_many(self, place: i64, count: i64) -> None:
+        """Put several tokens into a place, one after the other (pattern 42, Thread Split)."""
+        for _ in range(count):
+            self.put(place)
+
+    def expect(self, transition: i64, branches: i64) -> None:
+        """The OR-split of a block has chosen so many branches: its OR-join waits for them."""
+        self.needed[transition] = branches
+
+    def touch(self, place: i64) -> None:
+        """The tokens of a contested place have changed: who uses it has to look again."""
+        program = self.program
+        for transition in program.users[place]:
+            if not program.routes[transition]:
+                self.dirty.append(program.node_of[transition])
+            elif program.or_join[transition] < 0 and self.counts[place] > 0:
+                self.push(transition)
+        self.dirty.extend(program.watchers[place])
+
+    # --- taking -------------------------------------------------------------------------
+
+    def degree(self, transition: i64) -> i64:
+        """How often a transition could fire with the tokens that are there; not for OR-joins."""
+        program = self.program
+        start = program.input_at[transition]
+        least: i64 = self.counts[program.inputs[start]] // program.takes[start]
+        for at in range(start + 1, start + program.width[transition]):
+            times = self.counts[program.inputs[at]] // program.takes[at]
+            least = min(least, times)
+        return least
+
     def take(self, transition: i64) -> None:
-        """Take the tokens of one firing of a complete transition."""
+        """Take the tokens of one firing of a complete transition that is not contested."""
         place = self.program.single[transition]
         if place >= 0:
             self.counts[place] -= 1
@@ -80,18 +155,54 @@ class Marking:
         self.total -= width
         self.ready[transition] -= 1
 
-    def put_all(self, node: i64) -> None:
-        """Put one token on every output arrow of a node (AND-split, pattern 2)."""
-        start = self.program.output_at[node]
-        for at in range(start, start + self.program.output_count[node]):
-            self.put(self.program.outputs[at])
+    def take_marked(self, transition: i64) -> None:
+        """Take the tokens of one firing of any complete transition; OR-joins take what is there."""
+        program = self.program
+        is_or = program.or_join[transition] >= 0
+        if not is_or and not program.contested[transition]:
+            self.take(transition)
+            return
+        start = program.input_at[transition]
+        for at in range(start, start + program.width[transition]):
+            place = program.inputs[at]
+            weight = program.takes[at]
+            if is_or and self.counts[place] < weight:
+                continue
+            self.counts[place] -= weight
+            self.total -= weight
+            if program.consumer[place] == CONTESTED:
+                self.touch(place)
+        if is_or and not program.contested[transition]:
+            self.ready[transition] -= 1
+            self.marked[transition] = self._beyond(transition)
 
-    def put_one(self, node: i64, arrow: i64) -> None:
-        """Put one token on one output arrow of a node (XOR-split, pattern 4)."""
-        self.put(self.program.outputs[self.program.output_at[node] + arrow])
+    def take_for_work(self, transition: i64) -> None:
+        """Take the tokens of one announced arrival at a task."""
+        program = self.program
+        alone = program.single[transition] >= 0 or program.contested[transition]
+        self.take_marked(transition)
+        if alone:
+            self.ready[transition] -= 1
+
+    def remove(self, place: i64, count: i64) -> None:
+        """Take tokens out of a place without a firing (cancellation)."""
+        if count == 0:
+            return
+        self.counts[place] -= count
+        self.total -= count
+        self.disturbed = True
+        if self.program.consumer[place] == CONTESTED:
+            self.touch(place)
+
+    def recount(self, transition: i64) -> None:
+        """Count the marked inputs of a join anew, after tokens were removed."""
+        if self.program.width[transition] > 1:
+            self.marked[transition] = self._beyond(transition)
+
+    # --- the agenda ---------------------------------------------------------------------
 
     def push(self, transition: i64) -> None:
-        """Note a complete routing transition on the agenda."""
+        """Note a routing transition on the agenda."""
         at = self.agenda_size
         self.agenda_size += 1
         if at == len(self.agenda):
@@ -129,6 +240,15 @@ class Marking:
             heap[at] = last
         return first
 
+    def complete(self, transition: i64) -> bool:
+        """Whether a transition from the agenda still has its tokens."""
+        place = self.program.single[transition]
+        if place >= 0 and not self.program.contested[transition]:
+            return self.counts[place] > 0
+        if self.program.contested[transition]:
+            return self.degree(transition) > 0
+        return self.ready[transition] > 0
+
     def run(self, limit: i64) -> i64:
         """Fire plain routing transitions in net order, at most ``limit`` of them.
 
@@ -146,6 +266,8 @@ class Marking:
             if not plain[transition]:
                 self.push(transition)
                 return limit
+            if self.disturbed and not self.complete(transition):
+                continue
             if self.agenda_size == 0 and follower[transition] >= 0:
                 limit = self._pass_on(transition, limit)
             else:

@@ -40,6 +40,12 @@ def opening(case: str, created_us: int = 1_000, workflow: str = "order") -> Comm
     return Commit(case, (row(case, 0, CREATE, b'{"value":{"n":1}}'),), opened)
 
 
+def sub_case(case: str, parent: str, item: int, created_us: int = 1_000) -> Commit:
+    """The first commit of a case that was begun for a work item of another."""
+    opened = CaseRow(case, "part", "digest-1", created_us, parent=parent, parent_item=item, depth=1)
+    return Commit(case, (row(case, 0, CREATE),), opened)
+
+
 def bundle(digest: str, *workflows: str) -> Bundle:
     """A bundle of two files."""
     files = {"order.knhk": f"# {digest}", "lib/types.knhk": "record Ä\n    ö: str\n"}
@@ -160,6 +166,41 @@ class JournalSuite:
         assert [found.id for found in journal.cases(workflow="order")] == ["a", "b"]
         both = journal.cases(status=(CaseStatus.suspended,), workflow="order")
         assert both == ()
+
+    def test_a_sub_case_names_its_parent(self, journal: Journal) -> None:
+        journal.append([opening("a"), sub_case("a/t-1.1", "a", 2**40)])
+
+        ended = Standing(CaseStatus.completed, 9, b"{}")
+        journal.append([Commit("a/t-1.1", (row("a/t-1.1", 1),), None, ended)])
+
+        expected = CaseRow(
+            "a/t-1.1",
+            "part",
+            "digest-1",
+            1_000,
+            CaseStatus.completed,
+            9,
+            b"{}",
+            parent="a",
+            parent_item=2**40,
+            depth=1,
+        )
+        assert expected == journal.case("a/t-1.1")
+        assert [expected] == [found for found in journal.cases() if found.parent]
+
+    def test_the_sub_cases_of_a_case_are_listed_by_age(self, journal: Journal) -> None:
+        journal.append([opening("a"), opening("b")])
+        journal.append([sub_case("late", "a", 2, 9), sub_case("early", "a", 3, 5)])
+        journal.append([sub_case("other", "b", 2), sub_case("below", "early", 1)])
+        journal.append([Commit("late", (row("late", 1),), None, Standing(CaseStatus.failed))])
+
+        assert [found.id for found in journal.cases(parent="a")] == ["early", "late"]
+        assert journal.cases(parent="late") == ()
+        assert len(journal.cases()) == 6
+        failed = journal.cases(parent="a", status=(CaseStatus.failed,))
+        assert [found.id for found in failed] == ["late"]
+        first = journal.cases(parent="a", limit=1)
+        assert [found.id for found in journal.cases(parent="a", after=first[0])] == ["late"]
 
     def test_cases_come_in_pages(self, journal: Journal) -> None:
         journal.append([opening(f"c{number:04}", 5 + number // 2) for number in range(7)])

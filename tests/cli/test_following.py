@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import anyio
 import pytest
 
 from knhk.cli import exits
 from knhk.cli.following import Relay, Standing, account, follow
+from knhk.engine import Engine, EventWait, Waits
 from knhk.errors import CaseFailed, KnhkError, StoreFull
 from knhk.model import CaseStatus, ItemState
+from knhk.module import load
 
 
 class Stage:
@@ -32,20 +33,15 @@ class Stage:
             raise self.error
         return None
 
-    async def work(self) -> tuple[Any, ...]:
+    async def waits(self, case: str) -> Waits | None:
         self.looks += 1
-        return tuple(
-            SimpleNamespace(case="A1", item=number, task=task)
-            for number, (task, _, outside) in self.items.items()
-            if outside
-        )
-
-    async def show(self, case: str) -> Any:
-        return SimpleNamespace(
-            items=[
-                SimpleNamespace(id=number, state=state)
-                for number, (_, state, _) in self.items.items()
-            ]
+        if not all(outside for _, _, outside in self.items.values()):
+            return None
+        return Waits(
+            tuple(
+                SimpleNamespace(case=case, item=number, task=task)  # type: ignore[misc]
+                for number, (task, _, _) in self.items.items()
+            )
         )
 
 
@@ -95,7 +91,8 @@ async def test_outside_work_beside_work_of_the_engine_is_not_all_there_is() -> N
 
     standing = await followed(stage, lambda: None, lambda: stage.items.pop(2))
 
-    assert ["approve"] == [offer.task for offer in standing.waits]
+    assert standing.waits is not None
+    assert ["approve"] == [offer.task for offer in standing.waits.work]
 
 
 @pytest.mark.anyio
@@ -108,7 +105,7 @@ async def test_a_back_off_beside_outside_work_is_waited_for() -> None:
 
     standing = await followed(stage, lambda: None, stage.end.set)
 
-    assert () == standing.waits
+    assert None is standing.waits
 
 
 @pytest.mark.anyio
@@ -128,3 +125,63 @@ def test_a_failed_case_gives_one_and_its_reason() -> None:
 def test_what_is_no_outcome_of_the_case_is_raised() -> None:
     with pytest.raises(StoreFull):
         account(Standing("A1", StoreFull("the disk is full")), "knhk.db")
+
+
+def test_what_is_to_be_sent_to_a_case_or_its_sub_cases_is_told() -> None:
+    waits = Waits(
+        events=(
+            EventWait("A1", "order", "paid", 3, "message payment"),
+            EventWait("A1/part-4.1", "part", "go", 1, "signal go"),
+        )
+    )
+
+    assert (
+        exits.WAITING,
+        [
+            "knhk: case A1 waits for what is sent to it:",
+            "  paid: message payment",
+            "  go (case A1/part-4.1): signal go",
+        ],
+    ) == account(Standing("A1", waits=waits), "knhk.db")
+
+
+FAMILY = """
+workflow part() -> json
+    task ask
+    task paid = message payment
+    flow
+        start -> ask -> paid -> end
+    return paid
+
+workflow whole() -> json
+    task s = part()
+    flow
+        start -> s -> end
+    return s
+"""
+
+
+@pytest.mark.anyio
+async def test_a_case_is_followed_into_its_sub_cases() -> None:
+    relay = Relay(lambda event: None)
+    async with Engine.open(observer=relay) as engine:
+        await engine.deploy(load(FAMILY))
+        case = await engine.start("whole", case_id="A1")
+        with anyio.fail_after(30):
+            first = account(await follow(engine, case, relay), "knhk.db")
+        await engine.complete("A1/s-1.1", "ask")
+        with anyio.fail_after(30):
+            second = account(await follow(engine, case, relay), "knhk.db")
+        await engine.send("A1/s-1.1", "payment", 5)
+        with anyio.fail_after(30):
+            third = account(await follow(engine, case, relay), "knhk.db")
+
+    assert (
+        exits.WAITING,
+        [
+            "knhk: case A1 waits for work that is done outside:",
+            "  ask: knhk complete A1/s-1.1 ask --result JSON",
+        ],
+    ) == first
+    assert "  paid (case A1/s-1.1): message payment" == second[1][1]
+    assert (exits.DONE, []) == third

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from knhk.model import Net
+from knhk.module import Module
 from knhk.testing import VirtualClock
+from tests.engine.nets import module
 
 PRELUDE = """
 calls = []
@@ -38,6 +41,11 @@ class Project:
         path = self.directory / "w.knhk"
         path.write_text(dedent(source).lstrip(), encoding="utf-8")
         return path
+
+    def drawn(self, handlers: str, *nets: Net) -> Module:
+        """Write `handlers.py`, and give a module of nets that call what is in it."""
+        (self.directory / "handlers.py").write_text(PRELUDE + dedent(handlers), encoding="utf-8")
+        return module(self.directory, *nets)
 
     @property
     def store(self) -> Path:

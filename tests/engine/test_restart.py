@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -24,6 +23,7 @@ from knhk.errors import (
 from knhk.journal import Commit, InputRow, Journal, MemoryJournal, SQLiteJournal
 from knhk.model import COMPLETE, START, CaseStatus
 from tests.engine.conftest import Project
+from tests.engine.stores import Crashing
 
 pytestmark = pytest.mark.anyio
 
@@ -66,34 +66,6 @@ HANDLERS = """
 RESULT = [6, 7, [10, 20, 30], 5, 2]
 
 
-class Crashing(MemoryJournal):
-    """Takes so many appends and then none; what it has can be taken over by another."""
-
-    def __init__(self, appends_left: int) -> None:
-        super().__init__()
-        self.appends_left = appends_left
-        self.crashed = False
-
-    def append(self, commits: Sequence[Commit]) -> None:
-        if self.appends_left == 0:
-            self.crashed = True
-            raise JournalError("the process is gone")
-        self.appends_left -= 1
-        super().append(commits)
-
-    def survivor(self, appends_left: int) -> Crashing:
-        """A journal with all that this one has acknowledged, for the next process."""
-        journal = Crashing(appends_left)
-        for name in ("_bundles", "_newest", "_cases"):
-            setattr(journal, name, dict(getattr(self, name)))
-        journal._inputs = {case: list(rows) for case, rows in self._inputs.items()}
-        return journal
-
-    def items(self, kind: int) -> set[int]:
-        """The items with such an input in the journal."""
-        return {row.item for row in self.inputs("c") if row.kind == kind}
-
-
 async def run(engine: Engine, case: CaseHandle) -> object:
     try:
         return await case.result()
@@ -129,7 +101,7 @@ async def test_a_crash_at_any_append_loses_nothing_and_repeats_nothing_that_was_
         assert items_of(project.handlers.keys) <= journal.items(START), "done before it was kept"
         project.handlers.keys.clear()
 
-        async with Engine.open(journal.survivor(10_000), clock=project.clock) as engine:
+        async with Engine.open(journal.survivor(Crashing(10_000)), clock=project.clock) as engine:
             assert {} == dict(engine.stranded)
             result = await (await engine.case("c")).result()
 
@@ -151,7 +123,7 @@ async def test_crash_after_crash_it_gets_to_the_end(project: Project) -> None:
 
     result = None
     while result is None:
-        journal = journal.survivor(1)
+        journal = journal.survivor(Crashing(1))
         completed = journal.items(COMPLETE)
         project.handlers.keys.clear()
         async with Engine.open(journal, clock=project.clock) as engine:

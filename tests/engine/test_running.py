@@ -23,6 +23,7 @@ from knhk.errors import (
     UnknownName,
     UsageError,
 )
+from knhk.journal import CaseRow, MemoryJournal
 from knhk.model import CaseStatus
 from knhk.module import load
 from tests.engine.conftest import Project
@@ -865,3 +866,29 @@ async def test_handlers_of_two_projects_with_the_same_name_are_kept_apart(tmp_pa
         results = [await (await engine.start(name)).result() for name in ("one", "two")]
 
     assert ["one", "two"] == results
+
+
+async def test_a_handle_asked_for_while_the_case_ends_is_of_one_that_has_ended(
+    project: Project,
+) -> None:
+    path = project.write(OUTSIDE)
+
+    class Slow(MemoryJournal):
+        """Gives rows as they were when a case was still at work."""
+
+        stale: CaseRow | None = None
+
+        def case(self, case: str) -> CaseRow | None:
+            row, self.stale = self.stale, None
+            return row or super().case(case)
+
+    journal = Slow()
+    async with Engine.open(journal) as engine:
+        await engine.deploy(path)
+        await engine.start("w", case_id="c")
+        before = journal.case("c")
+        await engine.cancel("c")
+        journal.stale = before
+        handle = await engine.case("c")
+        with anyio.fail_after(10), pytest.raises(CaseCancelled):
+            await handle.result()

@@ -67,6 +67,25 @@ def test_a_store_carries_the_mark_of_knhk_and_its_schema(tmp_path: Path) -> None
     connection.close()
 
 
+def test_a_store_from_before_there_were_sub_cases_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(MIGRATIONS[0])
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute("INSERT INTO cases VALUES ('a', 'order', 'digest', 'running', 1, -1, x'')")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreDamaged, match="older than this KNHK"):
+        SQLiteJournal(path, reading=True)
+
+    journal = SQLiteJournal(path)
+
+    assert (CaseRow("a", "order", "digest", 1),) == journal.cases()
+    assert () == journal.cases(parent="a")
+    journal.close()
+
+
 def test_full_durability_writes_through_and_normal_does_not(tmp_path: Path) -> None:
     levels = {}
     for durability in ("full", "normal"):

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from knhk.errors import ExpressionError
 from knhk.kernel import Case, Program
@@ -24,11 +24,24 @@ from knhk.model import (
     Expression,
     Input,
     Moment,
+    Mutex,
     Net,
     Node,
     Place,
+    Region,
+    Section,
     Task,
     Variable,
+)
+
+#: What :meth:`Drawing.task` gives to the node, all else goes to the task.
+OF_NODE = (
+    "cancels",
+    "cancels_case",
+    "completes",
+    "holds",
+    "takes",
+    "while_place",
 )
 
 
@@ -51,6 +64,8 @@ class Drawing:
     nodes: list[Node] = field(default_factory=list)
     routes: list[Node] = field(default_factory=list)
     places: dict[str, int] = field(default_factory=dict)
+    mutexes: tuple[str, ...] = ()
+    sections: list[tuple[str, str, str]] = field(default_factory=list)
     initial: str = "start"
 
     def place(self, name: str) -> int:
@@ -67,9 +82,13 @@ class Drawing:
         guards: tuple[Expression | None, ...] = (),
         exceptions: tuple[tuple[int, str, str], ...] = (),
         callee: Callee | None = None,
+        puts: tuple[int, ...] = (),
         **attributes: object,
     ) -> Drawing:
-        task = Task(callee or Callee(CALLEE_OUTSIDE), **attributes)  # type: ignore[arg-type]
+        """``cancels="b c; p q"`` names tasks and places; other names of nodes are names too."""
+        node = {key: value for key, value in attributes.items() if key in OF_NODE}
+        lines = {key: value for key, value in attributes.items() if key not in OF_NODE}
+        task = Task(callee or Callee(CALLEE_OUTSIDE), **lines)  # type: ignore[arg-type]
         arrows = tuple(
             ExceptionArrow(kind, error, self.place(place)) for kind, error, place in exceptions
         )
@@ -79,10 +98,11 @@ class Drawing:
                 NODE_TASK,
                 inputs=tuple(self.place(place) for place in inputs.split()),
                 join=join,
-                outputs=self._arrows(outputs, guards),
+                outputs=self._arrows(outputs, guards, puts),
                 split=split,
                 exceptions=arrows,
                 task=task,
+                **node,  # type: ignore[arg-type]
             )
         )
         return self
@@ -97,6 +117,7 @@ class Drawing:
         join: int = JOIN_XOR,
         split: int = SPLIT_AND,
         guards: tuple[Expression | None, ...] = (),
+        **attributes: object,
     ) -> Drawing:
         self.routes.append(
             Node(
@@ -104,18 +125,50 @@ class Drawing:
                 kind,
                 inputs=tuple(self.place(place) for place in inputs.split()),
                 join=join,
-                outputs=self._arrows(outputs, guards),
+                outputs=self._arrows(outputs, guards, ()),
                 split=split,
+                **attributes,  # type: ignore[arg-type]
             )
         )
         return self
 
-    def _arrows(self, outputs: str, guards: tuple[Expression | None, ...]) -> tuple[Arrow, ...]:
+    def section(self, mutex: str, nodes: str, places: str = "") -> Drawing:
+        """A critical section with these nodes and places inside."""
+        self.sections.append((mutex, nodes, places))
+        return self
+
+    def _arrows(
+        self, outputs: str, guards: tuple[Expression | None, ...], puts: tuple[int, ...]
+    ) -> tuple[Arrow, ...]:
         places = outputs.split()
         return tuple(
-            Arrow(self.place(place), guard)
-            for place, guard in zip(places, guards or (None,) * len(places), strict=True)
+            Arrow(self.place(place), guard, weight)
+            for place, guard, weight in zip(
+                places,
+                guards or (None,) * len(places),
+                puts or (1,) * len(places),
+                strict=True,
+            )
         )
+
+    def _resolved(self, node: Node, numbers: dict[str, int]) -> Node:
+        """A node with numbers in place of the names of others."""
+        changes: dict[str, object] = {}
+        if isinstance(node.cancels, str):
+            tasks, _, places = node.cancels.partition(";")
+            joins = [name for name in tasks.split() if name.startswith("join")]
+            changes["cancels"] = Region(
+                tuple(numbers[name] for name in tasks.split() if name not in joins),
+                tuple(self.place(name) for name in places.split()),
+                tuple(numbers[name] for name in joins),
+            )
+        if isinstance(node.completes, str):
+            changes["completes"] = numbers[node.completes]
+        if isinstance(node.while_place, str):
+            changes["while_place"] = self.place(node.while_place)
+        if node.holds:
+            changes["holds"] = tuple(self.mutexes.index(str(name)) for name in node.holds)
+        return replace(node, **changes) if changes else node
 
     def net(
         self,
@@ -123,10 +176,22 @@ class Drawing:
         returns: Expression | None = None,
     ) -> Net:
         self.place(self.initial)
+        nodes = (*self.nodes, *self.routes)
+        numbers = {node.name: number for number, node in enumerate(nodes)}
+        nodes = tuple(self._resolved(node, numbers) for node in nodes)
         return Net(
             "drawn",
-            (*self.nodes, *self.routes),
+            nodes,
             tuple(Place(name, tokens=int(name == self.initial)) for name in self.places),
+            mutexes=tuple(Mutex(name) for name in self.mutexes),
+            sections=tuple(
+                Section(
+                    self.mutexes.index(mutex),
+                    tuple(numbers[name] for name in inside.split()),
+                    tuple(self.place(name) for name in places.split()),
+                )
+                for mutex, inside, places in self.sections
+            ),
             variables=variables,
             returns=returns,
         )

@@ -596,16 +596,18 @@ def test_a_result_that_does_not_fit_is_refused_and_the_item_is_still_started() -
 
 def test_after_the_end_messages_and_signals_are_not_taken() -> None:
     case = Drawing().task("a", "start").case()
-    assert (case.send("m"), case.signal("s"), len(case.history)) == (False, 0, 2)
+    assert (case.send("m"), case.signal("s"), len(case.history)) == (False, 0, 3)
     case.run("a")
-    assert (case.send("m"), case.signal("s"), len(case.history)) == (False, 0, 4)
+    assert (case.send("m"), case.signal("s"), len(case.history)) == (False, 0, 5)
 
 
 def test_tokens_that_cannot_go_on_make_the_case_stuck_never_completed() -> None:
     case = Drawing().task("a", "start", "p").task("d", "p q", join=JOIN_AND).case()
     case.run("a")
     assert (case.status, case.marking) == (CaseStatus.stuck, {"p": 1})
-    assert case.explain("d") == "the case is stuck: nothing is offered"
+    assert case.explain("d") == (
+        "the case is stuck: it waits for every branch: it has a token at `p` and needs one at `q`"
+    )
 
 
 def test_explain_names_the_branch_that_an_and_join_waits_for() -> None:

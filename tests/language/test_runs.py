@@ -12,12 +12,7 @@ from decimal import Decimal
 import pytest
 
 from knhk import CaseStatus, CheckError, InputError, ItemState, NotOffered, load
-
-
-def workflow(body: str, header: str = "w()") -> str:
-    """The source of one workflow around the lines of its body."""
-    lines = [f"    {line}" if line else "" for line in body.strip("\n").split("\n")]
-    return f"workflow {header}\n" + "\n".join(lines) + "\n"
+from tests.language.sources import workflow
 
 
 def test_pattern_1_sequence() -> None:

@@ -52,7 +52,9 @@ def test_without_a_session_the_bootstrap_shows_what_there_is() -> None:
     assert "python3 make.py demo" in process.stdout
 
 
-@pytest.mark.parametrize("session", ["demo", "tests", "lint", "types", "docs", "compiled", "bench"])
+@pytest.mark.parametrize(
+    "session", ["demo", "tests", "conformance", "lint", "types", "docs", "compiled", "bench"]
+)
 def test_every_session_that_is_spoken_of_exists(session: str) -> None:
     noxfile = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
 

@@ -58,13 +58,22 @@ def test_a_wheel_holds_three_packages_their_types_the_grammar_and_the_licence(
         "knhk/py.typed",
         "knhk_dsl/py.typed",
         "knhk_plugins/py.typed",
-        "knhk_dsl/grammar.lark",
+        "knhk_dsl/syntax/grammar.lark",
     }
     assert wanted == wanted & set(held)
     assert {"knhk", "knhk_dsl", "knhk_plugins"} == {
         name.split("/")[0] for name in held if ".dist-info/" not in name
     }
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in held)
+
+
+def test_a_wheel_holds_every_file_of_the_conformance_suite(interpreted: Path) -> None:
+    files = {path.name for path in (ROOT / "tests" / "patterns").glob("*.toml")}
+
+    held = {name for name in names(interpreted) if name.startswith("knhk/testing/patterns/")}
+
+    assert len(files) > 40
+    assert {f"knhk/testing/patterns/{name}" for name in files} == held
 
 
 def test_without_a_compiler_the_wheel_is_interpreted_and_one_line_says_so(tmp_path: Path) -> None:

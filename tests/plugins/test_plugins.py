@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from knhk import hookspecs, plugins
 from knhk.hookspecs import PROJECT
 from knhk.plugins import DEFAULT_PLUGINS, environment, failures, task_types
+from tests.plugins.installing import install
+
+__all__ = ["install"]
 
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, f"{PROJECT}_spec")]
 
 
-@pytest.fixture
-def install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str, str], None]]:
-    """``install(name, source)`` makes a plugin distribution that is found by its entry point."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def add(name: str, source: str) -> None:
-        (tmp_path / f"{name}.py").write_text(source)
-        info = tmp_path / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[knhk]\n{name} = {name}\n")
-        plugins._loaded.cache_clear()
-
-    yield add
-    plugins._loaded.cache_clear()
-
-
 def test_there_is_a_hook() -> None:
-    assert HOOKS == ["knhk_task_types"]
+    assert HOOKS == ["knhk_task_types", "knhk_patterns"]
 
 
 @pytest.mark.parametrize("hook", HOOKS)

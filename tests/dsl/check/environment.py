@@ -6,6 +6,7 @@ from typing import Final
 
 from knhk.model import ConnectorSignature, OperationSignature, ParameterSignature
 from knhk_dsl import Environment
+from knhk_plugins.patterns import knhk_patterns
 
 HTTP: Final = ConnectorSignature(
     "http",
@@ -38,4 +39,5 @@ TASK_TYPES: Final = {
         )
     ),
 }
-ENVIRONMENT: Final = Environment(TASK_TYPES, {"http": HTTP}.get, lambda: ("http", "smtp"))
+PATTERNS: Final = {pattern.word: pattern for pattern in knhk_patterns()}
+ENVIRONMENT: Final = Environment(TASK_TYPES, {"http": HTTP}.get, lambda: ("http", "smtp"), PATTERNS)

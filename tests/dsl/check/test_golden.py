@@ -13,8 +13,8 @@ import pytest
 
 from knhk.errors import Diagnostic
 from knhk_dsl import Sources, check_sources
-from knhk_dsl.render import render_human
 from knhk_dsl.report import CODES
+from knhk_dsl.syntax.render import render_human
 from tests.dsl.check.environment import ENVIRONMENT
 
 CASES = Path(__file__).parent / "cases"
@@ -41,6 +41,20 @@ def test_the_checker_says_what_stands_in_the_golden_file(source: Path) -> None:
 
 def test_every_golden_file_has_its_source() -> None:
     assert [path.stem for path in sorted(CASES.glob("*.txt"))] == [path.stem for path in SOURCES]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [path for path in SOURCES if path.stem.startswith("good_")],
+    ids=lambda path: path.stem,
+)
+def test_a_source_that_lacks_a_line_is_checked_too(source: Path) -> None:
+    lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    for number in range(len(lines)):
+        text = "".join(lines[:number] + lines[number + 1 :]).encode()
+        sources = Sources(source.name, CASES, {source.name: text}, closed=False)
+        for diagnostic in check_sources(sources, ENVIRONMENT):
+            assert diagnostic.span.line <= len(lines)
 
 
 def test_cases_named_good_are_silent_and_all_others_are_not() -> None:

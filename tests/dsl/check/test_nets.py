@@ -12,12 +12,16 @@ import pytest
 from knhk.errors import ExpressionError
 from knhk.model import (
     CALLEE_CONNECTOR,
+    CALLEE_MESSAGE,
     CALLEE_OUTSIDE,
     CALLEE_PLUGIN,
     CALLEE_PYTHON,
+    CALLEE_SIGNAL,
     CALLEE_SKIP,
     CALLEE_TIMER,
+    CALLEE_WORKFLOW,
     US_PER_S,
+    ForEach,
     Moment,
     Net,
     Retry,
@@ -88,6 +92,10 @@ def test_a_task_takes_from_its_policy_what_it_does_not_say_itself() -> None:
         (" = sqrt(n)", CALLEE_PYTHON, "math", "sqrt"),
         (" = skip", CALLEE_SKIP, "", ""),
         (" = timer 2s", CALLEE_TIMER, "", ""),
+        (" = message paid", CALLEE_MESSAGE, "", "paid"),
+        (" = message paid(n)", CALLEE_MESSAGE, "", "paid"),
+        (" = signal go", CALLEE_SIGNAL, "", "go"),
+        (" = w(n, at, day, items)", CALLEE_WORKFLOW, "", "w"),
     ],
 )
 def test_every_callee_is_named_as_the_engine_looks_for_it(
@@ -141,6 +149,127 @@ def test_instances_are_a_list_and_the_name_of_an_element_or_a_number() -> None:
     assert times.times is not None
     assert times.items is None
     assert 4 == times.times.evaluate({"n": 3}, NOW)
+
+
+def instances(lines: str) -> ForEach:
+    """How the task ``a`` with these lines makes instances."""
+    indented = "".join(f"\n    {line}" for line in lines.split("\n"))
+    found = with_task(f'task a = log("x"){indented}').for_each
+    assert found is not None
+    return found
+
+
+def test_lines_about_instances_stand_in_for_each() -> None:
+    plain = instances("times 3")
+    opened = instances("times 3\nopen")
+    at_once = instances("times 3\nwithout waiting")
+
+    assert (False, True, None, False) == (
+        plain.open,
+        plain.waits,
+        plain.complete_when,
+        plain.cancel_rest,
+    )
+    assert (True, True) == (opened.open, opened.waits)
+    assert (False, False) == (at_once.open, at_once.waits)
+
+
+@pytest.mark.parametrize(
+    ("condition", "reads", "holds"),
+    [
+        ("done >= 2", False, True),
+        ("failed > 0 or total > 9", False, False),
+        ('results[0] == "yes"', True, True),
+        ("n > 2 and len([r for r in results if len(r) > 1]) == 2", True, True),
+        ('"results" == "x"', False, False),
+    ],
+)
+def test_a_condition_is_evaluated_with_the_counts_and_reads_results_if_it_names_them(
+    condition: str, reads: bool, holds: bool
+) -> None:
+    each = instances(f"times 3\ncomplete when {condition} then cancel rest")
+    data = {"n": 3, "done": 2, "failed": 0, "total": 3, "results": ["yes", "no"]}
+
+    assert each.complete_when is not None
+    assert (reads, True) == (each.reads_results, each.cancel_rest)
+    assert holds == each.complete_when.evaluate(dict(data), NOW)
+
+
+@pytest.mark.parametrize(
+    ("items", "element"),
+    [
+        ("items", "decimal"),
+        ("[n, 2]", "int"),
+        ("[items]", "list[decimal]"),
+        ("[]", "json"),
+        ("given.them", "json"),
+        ('[day, at, "x"]', "json"),
+        ("[none, n]", "int?"),
+    ],
+)
+def test_the_elements_of_a_list_have_a_type_that_added_instances_are_held_against(
+    items: str, element: str
+) -> None:
+    source = (
+        "workflow w(n: int, at: datetime, day: date, items: list[decimal], given: json)\n"
+        f"    task a\n        for each x in {items}\n        open\n"
+        "    flow\n        start -> a -> end\n"
+    )
+    task = net(source).nodes[0].task
+
+    assert task is not None
+    assert task.for_each is not None
+    assert task.for_each.element is not None
+    assert element == task.for_each.element.text
+
+
+def test_instances_of_a_number_of_them_have_no_type() -> None:
+    assert instances("times 3\nopen").element is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("n", 3),
+        ("items[0]", "1.50"),
+        ("items", ["1.50"]),
+        ("day", "1970-01-03"),
+        ("at", "1970-01-02T00:00:00.000001Z"),
+        ("5s", "PT5S"),
+        ("n > 2", True),
+        ("{a: n, b: [day]}", {"a": 3, "b": ["1970-01-03"]}),
+        ('"{n}-x"', "3-x"),
+    ],
+)
+def test_the_key_of_a_message_is_given_in_its_plain_form(key: str, value: object) -> None:
+    expression = with_task(f"task a = message m({key})").callee.key
+    data = {
+        "n": 3,
+        "items": [Decimal("1.50")],
+        "day": date(1970, 1, 3),
+        "at": datetime(1970, 1, 2, 0, 0, 0, 1, tzinfo=UTC),
+    }
+
+    assert expression is not None
+    assert value == expression.evaluate(data, NOW)
+    assert type(value) is type(expression.evaluate(data, NOW))
+
+
+def test_what_comes_with_an_event_is_json() -> None:
+    for callee in ("message m", "signal s"):
+        result = with_task(f"task a = {callee}").result
+        assert result is not None
+        assert "json" == result.text
+
+
+def test_arguments_of_a_workflow_fit_its_parameters() -> None:
+    callee = with_task("task a = w(n, at, day: day, items: [n])").callee
+    data = {"n": 1, "at": 2, "day": 3}
+
+    assert [1, 2] == [each.evaluate(data, NOW) for each in callee.args]
+    assert {"day": 3, "items": [Decimal(1)]} == {
+        name: each.evaluate(data, NOW) for name, each in callee.kwargs
+    }
 
 
 def test_a_task_has_the_codec_of_one_result_also_with_several_instances() -> None:

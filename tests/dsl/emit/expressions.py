@@ -9,6 +9,7 @@ import pytest
 from knhk.errors import CheckError, ExpressionError
 from knhk.model import Expression, Moment, Net, OperationSignature, ParameterSignature
 from knhk_dsl import Environment, Sources, compile_sources
+from tests.dsl.check.environment import PATTERNS
 
 #: 2026-11-20 21:00:00.000001 UTC.
 NOW_US: Final = 1_795_208_400_000_001
@@ -75,7 +76,7 @@ def workflow(body: str) -> Net:
     """A workflow with the parameters above; raises CheckError."""
     names = ", ".join(f"{name}: {type_}" for name, (type_, _) in PARAMETERS.items())
     source = f"{DECLARATIONS}\nworkflow sample({names}) -> json\n{body}"
-    environment = Environment(task_types={"tool": TOOL})
+    environment = Environment(task_types={"tool": TOOL}, patterns=PATTERNS)
     return compile_sources(Sources.of_text(source), environment).nets["sample"]
 
 

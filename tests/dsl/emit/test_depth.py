@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from knhk.model import Moment
-from knhk_dsl.infer import EXPRESSION_DEPTH_MAX
+from knhk_dsl.expressions.infer import EXPRESSION_DEPTH_MAX
 from tests.dsl.emit.expressions import NOW_US, compiled, data_of, evaluated, refusals, returned
 
 LEVELS = EXPRESSION_DEPTH_MAX - 1

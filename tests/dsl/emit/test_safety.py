@@ -10,7 +10,7 @@ import pytest
 
 from knhk.errors import ExpressionError
 from knhk.model import Moment
-from knhk_dsl import emit, expression_code
+from knhk_dsl.expressions import emit, expression_code
 from tests.dsl.emit.expressions import (
     NOW_US,
     argument,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 from hypothesis import strategies as st
 
-from knhk_dsl import ast
+from knhk_dsl.syntax import ast
 from tests.dsl.flow.trees import chain, group, repeat, workflow
 
 
@@ -27,14 +28,22 @@ class Seq:
 
 @dataclass(frozen=True)
 class Both:
-    """Parts at the same time."""
+    """Parts at the same time; or interleaved, which makes no difference to what completes."""
 
     parts: tuple[Term, ...]
+    word: str = "all"
 
 
 @dataclass(frozen=True)
 class Either:
     """One of the parts."""
+
+    parts: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class Some:
+    """One of the parts or more, at the same time."""
 
     parts: tuple[Term, ...]
 
@@ -47,11 +56,11 @@ class Loop:
     word: str
 
 
-Term = Do | Seq | Both | Either | Loop
+Term = Do | Seq | Both | Either | Some | Loop
 DONE = Seq(())
 
 
-def derive(term: Term) -> Iterator[tuple[str, Term]]:
+def derive(term: Term) -> Iterator[tuple[str, Term]]:  # noqa: C901 - one case for each term
     """What a term can do next, and what is left of it; the empty string is a silent step."""
     match term:
         case Do(name):
@@ -61,15 +70,19 @@ def derive(term: Term) -> Iterator[tuple[str, Term]]:
                 yield "", Seq(tuple(tail))
             for step, rest in derive(head):
                 yield step, Seq((rest, *tail))
-        case Both(parts):
+        case Both(parts, word):
             if all(part == DONE for part in parts):
                 yield "", DONE
             for at, part in enumerate(parts):
                 for step, rest in derive(part):
-                    yield step, Both((*parts[:at], rest, *parts[at + 1 :]))
+                    yield step, Both((*parts[:at], rest, *parts[at + 1 :]), word)
         case Either(parts):
             for part in parts:
                 yield "", part
+        case Some(parts):
+            for size in range(1, len(parts) + 1):
+                for chosen in combinations(parts, size):
+                    yield "", Both(chosen)
         case Loop(body, "until"):
             yield "", Seq((body, Loop(body, "while")))
         case Loop(body, "while"):
@@ -112,8 +125,10 @@ def to_nodes(term: Term) -> tuple[ast.FlowNode | str, ...]:
             return (name or "skip",)
         case Seq(parts):
             return tuple(node for part in parts for node in to_nodes(part))
-        case Both(parts):
-            return (group("all", *(chain(*to_nodes(part)) for part in parts)),)
+        case Both(parts, word):
+            return (group(word, *(chain(*to_nodes(part)) for part in parts)),)
+        case Some(parts):
+            return (group("any", *(chain(*to_nodes(part)) for part in parts)),)
         case Either(parts):
             return (group("one", *(chain(*to_nodes(part)) for part in parts)),)
         case Loop(body, word):
@@ -130,7 +145,7 @@ def names(term: Term) -> list[str]:
     match term:
         case Do(name):
             return [name] if name else []
-        case Seq(parts) | Both(parts) | Either(parts):
+        case Seq(parts) | Both(parts) | Either(parts) | Some(parts):
             return [name for part in parts for name in names(part)]
         case Loop(body):
             return names(body)
@@ -138,8 +153,14 @@ def names(term: Term) -> list[str]:
 
 def _several(inner: st.SearchStrategy[Term]) -> st.SearchStrategy[Term]:
     parts = st.lists(inner, min_size=2, max_size=3).map(tuple)
-    loops = st.builds(Loop, inner.filter(_works), st.sampled_from(["until", "while"]))
-    return st.one_of(parts.map(Seq), parts.map(Both), parts.map(Either), loops)
+    loops = st.builds(Loop, inner.filter(_loops), st.sampled_from(["until", "while"]))
+    both = st.builds(Both, parts, st.sampled_from(["all", "interleave"]))
+    return st.one_of(parts.map(Seq), both, parts.map(Either), parts.map(Some), loops)
+
+
+def _loops(term: Term) -> bool:
+    """Whether a term may be a loop's body; OR-joins in loops are the business of other tests."""
+    return _works(term) and "Some(" not in repr(term)
 
 
 def _works(term: Term) -> bool:
@@ -149,7 +170,7 @@ def _works(term: Term) -> bool:
             return bool(name)
         case Seq(parts) | Both(parts):
             return any(_works(part) for part in parts)
-        case Either(parts):
+        case Either(parts) | Some(parts):
             return all(_works(part) for part in parts)
         case Loop(body, word):
             return word == "until" and _works(body)
@@ -169,8 +190,10 @@ def _number(term: Term) -> Term:
                 return Do(f"t{count}")
             case Seq(parts):
                 return Seq(tuple(walk(part) for part in parts))
-            case Both(parts):
-                return Both(tuple(walk(part) for part in parts))
+            case Both(parts, word):
+                return Both(tuple(walk(part) for part in parts), word)
+            case Some(parts):
+                return Some(tuple(walk(part) for part in parts))
             case Either(parts):
                 return Either(tuple(walk(part) for part in parts))
             case Loop(body, word):

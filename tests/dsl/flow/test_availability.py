@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import assume, given
 
 from knhk.model import NODE_TASK
-from knhk_dsl import ast
-from knhk_dsl.availability import Availability
-from knhk_dsl.flow import build
+from knhk_dsl.flow.availability import Availability
+from knhk_dsl.syntax import ast
 from tests.dsl.flow.nets import flows
 from tests.dsl.flow.terms import Term, terms, to_workflow
 from tests.dsl.flow.token_game import explore
-from tests.dsl.flow.trees import chain, group, repeat, workflow
+from tests.dsl.flow.trees import cancels, chain, group, repeat, workflow
+from tests.dsl.flow.words import build
 
 
 def available(tree: ast.WorkflowDecl) -> Availability:
@@ -128,3 +128,55 @@ def test_only_tasks_count_as_completed() -> None:
     availability = Availability(graph)
     assert {n.name for n in graph.nodes if n.kind == NODE_TASK} == set(availability.at_end)
     assert set() == set(availability.after("skip"))
+
+
+def test_what_any_first_and_pick_have_done_is_not_certain() -> None:
+    for word in ("any", "first", "pick"):
+        parts = group(word, chain("a"), chain("b"))
+        known = available(workflow("abcd", [chain("start", "c", parts, "d", "end")]))
+        assert {"c"} == set(known.before("d"))
+
+
+def test_n_of_knows_what_any_n_arrivals_know_together() -> None:
+    branches = (chain("a", "s"), chain("b", "t"), chain("c"))
+    two = group("of", *branches, count=2)
+    three = group("of", *branches, count=3)
+    for parts, expected in ((two, set()), (three, set("abcst"))):
+        known = available(workflow("abcstd", [chain("start", parts, "d", "end")]))
+        assert expected == set(known.before("d"))
+    heads = group("of", chain("a"), chain("b"), chain("c"), count=2, parts=False)
+    shared = workflow(
+        "abcsd",
+        [
+            chain("start", group("all", chain("s"), chain("c"))),
+            chain("s", group("all", chain("a"), chain("b"))),
+            chain(heads, "d", "end"),
+        ],
+    )
+    assert {"s"} == set(available(shared).before("d"))
+
+
+def test_cancelled_work_promises_what_follows_its_cancellation() -> None:
+    flow = [chain("start", group("all", chain("a", "end"), chain("b", "c", "end")))]
+    calm = available(workflow("abc", flow))
+    assert {"a", "b", "c"} == set(calm.at_end)
+    cancelled = available(workflow("abc", flow, lines={"b": cancels("a")}))
+    assert {"b", "c"} == set(cancelled.at_end)
+    each_other = group("first", chain("a"), chain("b"), cancelling=True)
+    after = available(workflow("abc", [chain("start", each_other, "c", "end")]))
+    assert {"c"} == set(after.at_end)
+
+
+def test_a_case_that_a_task_cancels_does_not_complete() -> None:
+    flow = [chain("start", group("one", chain("a"), chain("b")), "end")]
+    known = available(workflow("ab", flow, lines={"a": cancels()}))
+    assert {"b"} == set(known.at_end)
+
+
+def test_a_partial_join_may_take_silently_what_came_from_itself() -> None:
+    heads = group("first", chain("a"), chain("b"), parts=False)
+    flow = [
+        chain("start", "a"),
+        chain(heads, "c", group("one", chain("b"), chain("end"))),
+    ]
+    assert {"a"} == set(available(workflow("abc", flow)).at_end)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from knhk_dsl import ast
-from knhk_dsl.flow import build
-from knhk_dsl.guards import closing_branch
-from knhk_dsl.parse import parse
+from knhk_dsl.flow.guards import closing_branch
+from knhk_dsl.syntax import ast
+from knhk_dsl.syntax.parse import parse
 from tests.dsl.flow.trees import SPAN, chain, workflow
+from tests.dsl.flow.words import build
 
 
 def one(*guards: str) -> ast.Group:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from knhk.model import CALLEE_OUTSIDE, Callee, Expression, Moment, Net, Task
-from knhk_dsl import ast
-from knhk_dsl.flow import build
-from knhk_dsl.lower import describe, lower
-from knhk_dsl.parse import parse
+from knhk_dsl.flow.lower import describe, lower
+from knhk_dsl.syntax import ast
+from knhk_dsl.syntax.parse import parse
+from tests.dsl.flow.words import build
 
 CASES = sorted((Path(__file__).parent / "cases" / "nets").glob("*.case"))
 _MARKS = re.compile(r"^-- (?:source|net) --\n", re.MULTILINE)
@@ -44,7 +44,7 @@ def net_of(source: str) -> Net:
 
     tasks = {node.name: Task(Callee(CALLEE_OUTSIDE)) for node in graph.nodes if node.task}
     nodes, places = lower(graph, tasks, expression)
-    return Net(tree.name, nodes, places)
+    return Net(tree.name, nodes, places, mutexes=graph.mutexes, sections=graph.sections)
 
 
 @pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knhk_dsl import ast
-from knhk_dsl.availability import Availability
-from knhk_dsl.flow import CODES, build
+from knhk_dsl.flow.availability import Availability
+from knhk_dsl.flow.construction import CODES
+from knhk_dsl.syntax import ast
 from tests.dsl.flow.test_meaning import assert_numbered
 from tests.dsl.flow.trees import ARROW, SPAN, chain, group, guard, repeat, workflow
+from tests.dsl.flow.words import PATTERNS, build
 
-WORDS = ["all", "one", "any", "first", "of", "pick", "interleave", "critical", "repeat"]
+WORDS = [*PATTERNS, "frob"]
 NODES = ["a", "b", "c", "p", "q", "start", "end", "stop", "abort", "skip", "lost", "typo"]
 KINDS = ["error", "timeout", "message", "signal"]
 
@@ -36,7 +37,7 @@ def groups(nodes: st.SearchStrategy[ast.FlowNode]) -> st.SearchStrategy[ast.Flow
         st.just(SPAN),
         st.sampled_from(WORDS),
         st.lists(branches, max_size=3).map(tuple),
-        st.integers(0, 3),
+        st.none() | st.integers(0, 3),
         st.sampled_from(["", "m"]),
         st.booleans(),
         guards,
@@ -94,7 +95,7 @@ def test_a_body_of_two_chains_is_reported_once() -> None:
         SPAN,
         "repeat",
         (*body.branches, ast.Branch(SPAN, chain("b"), None, False)),
-        0,
+        None,
         "",
         False,
         body.until,
@@ -105,7 +106,7 @@ def test_a_body_of_two_chains_is_reported_once() -> None:
 
 def test_a_body_with_a_guard_is_reported() -> None:
     body = ast.Branch(SPAN, chain("a", "b"), guard("h"), False)
-    loop = ast.Group(SPAN, "repeat", (body,), 0, "", False, guard("g"), None)
+    loop = ast.Group(SPAN, "repeat", (body,), None, "", False, guard("g"), None)
     assert ["KN416"] == codes(chain("start", loop, "end"))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from knhk.errors import Span
-from knhk_dsl import ast
+from knhk_dsl.syntax import ast
 
 SPAN = Span("test.knhk", 1, 1, 1, 2)
 ARROW = ast.ArrowSyntax(SPAN, 1, 1)
@@ -28,31 +29,48 @@ def guard(name: str) -> ast.Expr:
     return ast.Name(SPAN, name)
 
 
-def group(word: str, *chains: ast.Chain, parts: bool = True) -> ast.Group:
-    """A group; ``one`` has guards where it parts, and ``otherwise`` at its last branch."""
+def group(
+    word: str,
+    *chains: ast.Chain,
+    parts: bool = True,
+    count: int | None = None,
+    cancelling: bool = False,
+) -> ast.Group:
+    """A group; ``one`` and ``any`` have guards where they part, and ``otherwise`` at the end."""
     branches = []
     for number, inner in enumerate(chains):
-        chosen = parts and word == "one"
+        chosen = parts and word in ("one", "any")
         last = number == len(chains) - 1
         when = guard(f"g{number}") if chosen and not last else None
         branches.append(ast.Branch(SPAN, inner, when, chosen and last))
-    return ast.Group(SPAN, word, tuple(branches), 0, "", False, None, None)
+    return ast.Group(SPAN, word, tuple(branches), count, "", cancelling, None, None)
 
 
 def repeat(inner: ast.Chain, word: str) -> ast.Group:
     """``repeat(...) until g`` or ``repeat(...) while g``."""
     until, while_ = (guard("g"), None) if word == "until" else (None, guard("g"))
     body = (ast.Branch(SPAN, inner, None, False),)
-    return ast.Group(SPAN, "repeat", body, 0, "", False, until, while_)
+    return ast.Group(SPAN, "repeat", body, None, "", False, until, while_)
+
+
+def cancels(*names: str) -> ast.CancelsLine:
+    """``cancels a, p``; without names ``cancels case``."""
+    return ast.CancelsLine(SPAN, tuple(ast.Declared(SPAN, name) for name in names))
 
 
 def workflow(
-    tasks: Iterable[str], chains: Sequence[ast.Chain], places: Sequence[str] = ()
+    tasks: Iterable[str],
+    chains: Sequence[ast.Chain],
+    places: Sequence[str] = (),
+    lines: Mapping[str, ast.TaskAttribute] = MappingProxyType({}),
 ) -> ast.WorkflowDecl:
-    """A workflow whose tasks are done outside and may time out."""
-    timeout = (ast.TimeoutLine(SPAN, 1),)
+    """A workflow whose tasks are done outside and may time out; some with one more line."""
+    timeout = ast.TimeoutLine(SPAN, 1)
     body: list[ast.WorkflowStatement] = [
-        ast.TaskDecl(SPAN, name, SPAN, None, "", timeout) for name in tasks
+        ast.TaskDecl(
+            SPAN, name, SPAN, None, "", (timeout, lines[name]) if name in lines else (timeout,)
+        )
+        for name in tasks
     ]
     if places:
         body.append(ast.PlaceDecl(SPAN, tuple(ast.Declared(SPAN, name) for name in places)))

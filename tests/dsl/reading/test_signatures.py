@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from knhk_dsl.arguments import CallSignature
-from knhk_dsl.pymodules import UnreadableModule
-from knhk_dsl.signatures import NoSuchName, Signatures
-from knhk_dsl.types import Enumeration, ListOf, Maybe, Record
+from knhk_dsl.names.arguments import CallSignature
+from knhk_dsl.names.pymodules import UnreadableModule
+from knhk_dsl.names.signatures import NoSuchName, Signatures
+from knhk_dsl.values.types import Enumeration, ListOf, Maybe, Record
 
 HANDLERS = """
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from knhk.errors import Span
-from knhk_dsl.ast import Literal
+from knhk_dsl.syntax.ast import Literal
 
 
 def _place(span: Span) -> str:

@@ -8,13 +8,13 @@ from importlib import resources
 import pytest
 from lark import Lark, logger
 
-from knhk_dsl import codes
-from knhk_dsl.build import Builder, callbacks
-from knhk_dsl.parse import NoLexer, grammar
+from knhk_dsl.syntax import codes
+from knhk_dsl.syntax.build import Builder, callbacks
+from knhk_dsl.syntax.parse import NoLexer, grammar
 
 
 def test_the_grammar_has_no_conflicts(caplog: pytest.LogCaptureFixture) -> None:
-    text = resources.files("knhk_dsl").joinpath("grammar.lark").read_text(encoding="utf-8")
+    text = resources.files("knhk_dsl.syntax").joinpath("grammar.lark").read_text(encoding="utf-8")
     before = logger.level
     logger.setLevel(logging.DEBUG)
     logger.addHandler(caplog.handler)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from knhk.errors import Span
-from knhk_dsl import ast
-from knhk_dsl.parse import parse
+from knhk_dsl.syntax import ast
+from knhk_dsl.syntax.parse import parse
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.knhk"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from knhk.errors import WARNING, Diagnostic, Span
-from knhk_dsl.render import WIDTH_MAX, render_human, render_json
+from knhk_dsl.syntax.render import WIDTH_MAX, render_human, render_json
 
 
 def diagnostic(span: Span, **more: object) -> Diagnostic:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from knhk.errors import MisfitError
-from knhk_dsl.durations import iso_duration, parse_duration, spell_duration
-from knhk_dsl.records import MISFITS_MAX, Codecs
-from knhk_dsl.types import (
+from knhk_dsl.values.durations import iso_duration, parse_duration, spell_duration
+from knhk_dsl.values.records import MISFITS_MAX, Codecs
+from knhk_dsl.values.types import (
     BOOL,
     BYTES,
     DATE,
@@ -213,6 +213,31 @@ def test_the_model_of_a_record_takes_what_the_record_takes() -> None:
 def test_a_record_that_was_stored_before_it_had_a_field_gets_the_default() -> None:
     decoded = CODECS.codec(ITEM).decode({"price": "1"})
     assert decoded == accept(ITEM, {"price": 1})
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        (DATETIME, datetime(2026, 3, 1, 12, tzinfo=UTC)),
+        (DATETIME, datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=2)))),
+        (DATE, date(2026, 3, 1)),
+        (DURATION, timedelta(hours=36)),
+        (DECIMAL, Decimal("1.50")),
+        (BYTES, b"\xff\xfe>?"),
+        (SIZE, "small"),
+        (ITEM, {"price": "1.50", "parts": [{"price": 1}]}),
+        (Maybe(DATETIME), None),
+    ],
+)
+def test_json_holds_every_value_in_the_form_that_its_type_gives_it(
+    type_: Type, value: object
+) -> None:
+    typed = accept(type_, value)
+    assert CODECS.codec(type_).encode(typed) == accept(JSON, typed)
+
+
+def test_a_moment_in_utc_is_written_as_everybody_writes_it() -> None:
+    assert "2026-03-01T12:00:00Z" == accept(JSON, datetime(2026, 3, 1, 12, tzinfo=UTC))
 
 
 def test_codecs_are_shared() -> None:

@@ -1,0 +1,1 @@
+"""The checks of whole files and workflows: declarations, tasks, callees, policies."""

@@ -1,0 +1,1 @@
+"""Flow: from chains of tasks to the nodes and places of a net."""

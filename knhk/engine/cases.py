@@ -1,0 +1,242 @@
+"""Brings cases into memory: new ones, those of the journal, and sub-cases of others.
+
+Theory of operation. A task whose callee is a workflow is started like any other; its work is
+a case of its own. :meth:`Cases.begin` opens it under an id that follows from the attempt, so
+that after a crash it is found again instead of begun twice: if it has ended its result is
+taken over, if not it is waited for. Waiting takes no task and no thread: when a commit ends a
+case, :meth:`knhk.engine.runtime.Runtime.settled` completes or fails the item of its parent.
+
+**A sub-case in memory has its parent in memory**, for whose item it works; so a case is loaded
+after its parents. Where an item was withdrawn, its sub-case is cancelled once that is in the
+journal. A crash in between is made good when the sub-case is loaded: if its parent does not
+wait for it (it has ended, or the item has moved on), it is cancelled instead of going on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Final, TypeVar, final
+
+import anyio
+
+from knhk.engine.catalogue import Catalogue, in_thread
+from knhk.engine.failing import failure_of
+from knhk.engine.kin import TooDeep, ending_of, is_wanted, named, sub_case_id
+from knhk.engine.live import LiveCase
+from knhk.engine.performer import SubWorkflow
+from knhk.engine.runtime import Runtime
+from knhk.engine.version import Version
+from knhk.engine.work import Work
+from knhk.errors import (
+    CaseExists,
+    ExpressionError,
+    InputError,
+    JournalConflict,
+    JournalError,
+    KnhkError,
+    StoreDamaged,
+    UnknownName,
+)
+from knhk.journal import UNFINISHED, CaseRow, Journal
+from knhk.model import CaseStatus
+
+__all__ = ["ENDED", "Cases", "Receipt"]
+
+#: A case in one of these states has nothing more to come.
+ENDED: Final = (CaseStatus.completed, CaseStatus.cancelled)
+
+T = TypeVar("T")
+
+
+@final
+class Receipt:
+    """Waits for what was queued to be written."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+        self._error: JournalError | None = None
+
+    def __call__(self, error: JournalError | None) -> None:
+        self._error = error
+        self._event.set()
+
+    async def written(self) -> None:
+        """Return when it is written; raise what kept it from being."""
+        await self._event.wait()
+        if self._error is not None:
+            raise self._error
+
+
+@final
+class Cases:
+    """The cases of one running engine; sub-cases stand at most ``depth_max`` deep."""
+
+    def __init__(
+        self, journal: Journal, runtime: Runtime, catalogue: Catalogue, depth_max: int
+    ) -> None:
+        self._journal = journal
+        self._runtime = runtime
+        self._catalogue = catalogue
+        self._depth_max = depth_max
+
+    # New ones
+
+    async def open(self, version: Version, row: CaseRow, values: dict[str, object]) -> LiveCase:
+        """Begin a case with parameters that fit; it is in the journal when this returns.
+
+        Raises :class:`~knhk.errors.CaseExists` for an id that is taken.
+        """
+        if row.id in self._runtime.live:
+            raise CaseExists(row.id)
+        receipt = Receipt()
+        try:
+            live = LiveCase.new(self._runtime, version, row, values, receipt)
+            self._runtime.add(live)
+            await receipt.written()
+        except JournalConflict as error:
+            raise CaseExists(row.id) from error
+        return live
+
+    # Those of the journal
+
+    async def load(self, row: CaseRow) -> LiveCase | None:
+        """Bring a case back into memory, after its parents, and have it go on.
+
+        Gives nothing for a case that has ended. Raises the family of
+        :class:`~knhk.errors.KnhkError` for one that cannot be brought back.
+        """
+        line = [row]
+        while line[-1].parent and line[-1].parent not in self._runtime.live:
+            parent = await self._ask(self._journal.case, line[-1].parent)
+            if parent is None:
+                raise StoreDamaged(
+                    f"the store is damaged: case {line[-1].parent!r} is missing, of which"
+                    f" {line[-1].id!r} is a part; go back to a copy of it"
+                )
+            if parent.status in ENDED:
+                break
+            line.append(parent)
+        live: LiveCase | None = None
+        with ExitStack() as held:
+            while line:
+                row = line.pop()
+                live = self._runtime.live.get(row.id) or await self._load_one(row)
+                if live is not None and line:
+                    held.enter_context(live.kept())
+        return live
+
+    async def _load_one(self, row: CaseRow) -> LiveCase | None:
+        version = await self._catalogue.version(row.workflow, row.digest)
+        rows = await self._ask(self._journal.inputs, row.id)
+        live = self._runtime.live.get(row.id)
+        if live is not None:  # somebody else was quicker
+            return live
+        live = LiveCase.load(self._runtime, version, row, rows)
+        if live.case.status is not row.status and (fresh := await self.row(row.id)) != row:
+            return await self._load_one(fresh)  # it was run, and has left memory, meanwhile
+        if live.case.status in ENDED:
+            return None
+        if (other := self._runtime.live.get(row.id)) is not None:
+            return other
+        self._runtime.add(live)
+        live.standing.move(row.status, row.outcome)
+        if self._is_wanted(row):
+            live.wake_up(rows)
+        else:
+            live.is_abandoned = True
+            if live.case.status in UNFINISHED:
+                live.cancel()
+        return live
+
+    def _is_wanted(self, row: CaseRow) -> bool:
+        """Whether a case is no part of another, or one that is waited for."""
+        if not row.parent:
+            return True
+        parent = self._runtime.live.get(row.parent)
+        return parent is not None and not parent.is_abandoned and is_wanted(parent.case, row)
+
+    async def row(self, case_id: str) -> CaseRow:
+        """The row of a case, or :class:`~knhk.errors.UnknownName`."""
+        row = await self._ask(self._journal.case, case_id)
+        if row is None:
+            raise UnknownName("case", case_id)
+        return row
+
+    # Sub-cases
+
+    async def begin(self, parent: LiveCase, work: Work) -> None:
+        """Begin the sub-case that does a piece of work, or find it again."""
+        with work.scope:
+            try:
+                await self._begin(parent, work)
+            except (InputError, ExpressionError, TooDeep, CaseExists) as error:
+                if parent.holds(work):
+                    parent.give_up(work, *failure_of(error))
+            except KnhkError as error:
+                self._runtime.lose(parent, error)
+
+    async def _begin(self, parent: LiveCase, work: Work) -> None:
+        call = work.start.call
+        case_id = sub_case_id(call)
+        live = self._runtime.live.get(case_id)
+        row = await self._ask(self._journal.case, case_id) if live is None else live.standing.row
+        if row is None:
+            await self._open_sub_case(parent, work, case_id)
+            return
+        if (row.parent, row.parent_item) != (call.case, call.item):
+            raise CaseExists(case_id)
+        if live is not None:
+            row = live.row  # as it stands now
+        if row.status in UNFINISHED:
+            if live is None:
+                await self.load(row)
+            return  # its end will tell the parent
+        version = await self._catalogue.read_only(row.workflow, row.digest)
+        value, failure = ending_of(row.id, version.facts, row.status, row.outcome)
+        if parent.holds(work):
+            parent.take_over(row, value, failure)
+        if live is not None:
+            live.abandon_work()
+
+    async def _open_sub_case(self, parent: LiveCase, work: Work, case_id: str) -> None:
+        start, performer = work.start, work.performer
+        assert isinstance(performer, SubWorkflow)
+        depth = parent.standing.row.depth + 1
+        if depth > self._depth_max:
+            raise TooDeep(performer.workflow, self._depth_max)
+        version = await self._catalogue.version(performer.workflow, parent.version.digest)
+        await self._runtime.writer.room()
+        if not parent.holds(work):
+            return
+        now_us = self._runtime.clock.now_us()
+        given = named(version.workflow, start.args, start.kwargs)
+        values = version.workflow.accept(given, now_us)
+        row = CaseRow(
+            case_id,
+            version.name,
+            version.digest,
+            now_us,
+            parent=parent.id,
+            parent_item=start.call.item,
+            depth=depth,
+        )
+        await self.open(version, row, values)
+
+    async def cancel(self, case_id: str) -> None:
+        """Cancel a sub-case that is not wanted any more, if it is there and has not ended."""
+        await self._runtime.writer.room()
+        live = self._runtime.live.get(case_id)
+        if live is not None:
+            live.cancel()
+            return
+        row = await self._ask(self._journal.case, case_id)
+        if row is None or row.status not in UNFINISHED:
+            return
+        try:
+            await self.load(row)  # which cancels what is not wanted
+        except KnhkError as error:
+            self._runtime.strand(row, error)
+
+    async def _ask(self, question: Callable[..., T], *args: object) -> T:
+        return await in_thread(self._journal, question, *args)

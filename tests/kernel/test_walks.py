@@ -1,0 +1,170 @@
+"""Random walks over the nets of the pattern suite: what must hold after every input.
+
+Whatever is done in whatever order, the kernel's counts agree with each other, and the history
+replayed gives the same case. ``KNHK_WALKS`` is the number of walks over each net.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from knhk import Workflow, load
+from knhk.errors import KnhkError
+from knhk.kernel import Case
+from knhk.kernel.arrivals import pending
+from knhk.kernel.offering import may_enter_again
+from knhk.kernel.orjoin import passes_left
+from knhk.model import CALLEE_MESSAGE, CALLEE_SIGNAL, EXCEPT_MESSAGE, EXCEPT_SIGNAL, Node
+
+SUITE = Path(__file__).parent.parent / "patterns"
+WALKS = int(os.environ.get("KNHK_WALKS", "4"))
+STEPS = 40
+LIVE = ("waiting", "offered", "started")
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    for file in sorted(SUITE.glob("*.toml")):
+        for number, net in enumerate(
+            tomllib.loads(file.read_text(encoding="utf-8")).get("net", [])
+        ):
+            yield f"{file.stem}-{number}", net["knhk"]
+
+
+SOURCES = dict(_sources())
+
+
+def _workflow(name: str) -> Workflow:
+    module = load(SOURCES[name])
+    return module[next(iter(module))]
+
+
+def _events(nodes: tuple[Node, ...], callee: int, arrow: int) -> list[str]:
+    names = {
+        node.task.callee.name for node in nodes if node.task and node.task.callee.kind == callee
+    }
+    names |= {e.name for node in nodes for e in node.exceptions if e.kind == arrow}
+    return sorted(names)
+
+
+def _parameters(workflow: Workflow, choose: random.Random) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for parameter in workflow.net.parameters:
+        for value in (choose.random() < 0.5, choose.randrange(4), "a", ["a", "b"], 1.5):
+            try:
+                values[parameter.name] = parameter.codec.accept(value)
+                break
+            except KnhkError:
+                continue
+    return values
+
+
+def _step(case: Case, choose: random.Random) -> None:
+    """One thing that somebody might do; what the case refuses must change nothing."""
+    nodes = case._program.net.nodes
+    tasks = [node.name for node in nodes if node.task is not None]
+    live = [item for item in case.items if str(item.state) in LIVE]
+    what = choose.choice(["start", "start", "start", "complete", "complete", "complete", "other"])
+    if what == "start" and case.offered:
+        case.start(choose.choice([item for item in live if str(item.state) == "offered"]))
+        return
+    if what == "complete" and case.started:
+        item = choose.choice([item for item in live if str(item.state) == "started"])
+        case.complete(item, choose.choice([None, 1, "x", True]))
+        return
+    other = choose.randrange(9)
+    if other == 0 and case.started:
+        case.fail(choose.choice(case.started), choose.choice(["Broken", "Timeout"]))
+    elif other == 1:
+        case.withdraw(choose.choice(tasks))
+    elif other in (2, 3):
+        for name in _events(nodes, CALLEE_MESSAGE, EXCEPT_MESSAGE):
+            case.send(name, 1, choose.choice([None, 1, "a"]))
+    elif other == 4:
+        for name in _events(nodes, CALLEE_SIGNAL, EXCEPT_SIGNAL):
+            case.signal(name)
+    elif other == 5:
+        case.advance(choose.choice([1, 60, 100_000]))
+    elif other == 6:
+        case.add_instance(choose.choice(tasks), "x")
+    elif other == 7:
+        case.suspend()
+    else:
+        case.resume()
+
+
+def _check(case: Case) -> None:
+    marking, program = case._marking, case._program
+    assert all(count >= 0 for count in marking.counts)
+    assert sum(marking.counts) == marking.total
+    queued = sum(len(desk.queue) for desk in case._desks if desk is not None)
+    live = [item for item in case.items if str(item.state) in LIVE]
+    assert len(live) + queued == case._live
+    for node, row in enumerate(program.rows):
+        first = program.first[node]
+        if row is None or (program.count[node] and program.routes[first]):
+            continue
+        desk = case._desk(node)
+        assert desk.busy >= 0
+        assert desk.straggling >= 0
+        for transition in range(first, first + program.count[node]):
+            _check_arrivals(case, node, transition)
+        assert row.at_most == 0 or desk.offered.count + desk.started.count <= row.at_most
+
+
+def _check_arrivals(case: Case, node: int, transition: int) -> None:
+    marking, program, desk = case._marking, case._program, case._desk(node)
+    untaken = [
+        item
+        for item in case._failed
+        if item._transition == transition and not item._taken and item._activation is None
+    ]
+    there = len(pending(desk, transition)) + len(untaken)
+    there += marking.arrivals.count(transition)
+    halted = {id(item._activation) for item in case._failed if item._activation is not None}
+    assert marking.ready[transition] == there, (program.name_of(node), halted)
+    if str(case.status) != "running":
+        return
+    if program.or_join[transition] >= 0:
+        assert marking.ready[transition] <= passes_left(case, program.or_join[transition])
+    elif program.contested[transition]:
+        assert marking.ready[transition] <= marking.degree(transition)
+    else:
+        assert marking.ready[transition] == marking.degree(transition)
+    for item in desk.offered.items():
+        assert may_enter_again(case, item)
+
+
+def _state(case: Case) -> object:
+    items = [(item.id, item.task, item.state, item.attempt, item.due_us) for item in case.items]
+    data = {name: repr(value) for name, value in case.data.items()}
+    return (case.status, case.marking, items, data, case.offered, case.started, repr(case.failure))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_counts_agree_and_a_replay_gives_the_same_case(name: str) -> None:
+    workflow = _workflow(name)
+    for number in range(WALKS):
+        choose = random.Random(f"{name} {number}")
+        case = workflow.case(**_parameters(workflow, choose))
+        _check(case)
+        for _ in range(STEPS):
+            before = _state(case)
+            taken = case.seq
+            try:
+                _step(case, choose)
+            except KnhkError:
+                assert (before, taken) == (_state(case), case.seq)
+            _check(case)
+            if str(case.status) in ("completed", "cancelled"):
+                assert not [item for item in case.items if str(item.state) in LIVE]
+                break
+        again = Case(workflow.program, case.id)
+        for fact in case.history:
+            again.apply(fact)
+        assert _state(case) == _state(again)
