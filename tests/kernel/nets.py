@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from knhk.errors import ExpressionError
 from knhk.kernel import Case, Program
@@ -35,14 +36,9 @@ from knhk.model import (
 )
 
 #: What :meth:`Drawing.task` gives to the node, all else goes to the task.
-OF_NODE = (
-    "cancels",
-    "cancels_case",
-    "completes",
-    "holds",
-    "takes",
-    "while_place",
-)
+OF_NODE = ("cancels_case", "takes")
+#: Attributes of a node that name others, which may be drawn later.
+NAMING = ("cancels", "completes", "holds", "while_place")
 
 
 def expression(function: Callable[[dict[str, object]], object], text: str = "...") -> Expression:
@@ -66,6 +62,7 @@ class Drawing:
     places: dict[str, int] = field(default_factory=dict)
     mutexes: tuple[str, ...] = ()
     sections: list[tuple[str, str, str]] = field(default_factory=list)
+    named: dict[str, dict[str, Any]] = field(default_factory=dict)
     initial: str = "start"
 
     def place(self, name: str) -> int:
@@ -86,8 +83,9 @@ class Drawing:
         **attributes: object,
     ) -> Drawing:
         """``cancels="b c; p q"`` names tasks and places; other names of nodes are names too."""
-        node = {key: value for key, value in attributes.items() if key in OF_NODE}
-        lines = {key: value for key, value in attributes.items() if key not in OF_NODE}
+        own = self._without_names(name, attributes)
+        node = {key: value for key, value in own.items() if key in OF_NODE}
+        lines = {key: value for key, value in own.items() if key not in OF_NODE}
         task = Task(callee or Callee(CALLEE_OUTSIDE), **lines)  # type: ignore[arg-type]
         arrows = tuple(
             ExceptionArrow(kind, error, self.place(place)) for kind, error, place in exceptions
@@ -127,10 +125,15 @@ class Drawing:
                 join=join,
                 outputs=self._arrows(outputs, guards, ()),
                 split=split,
-                **attributes,  # type: ignore[arg-type]
+                **self._without_names(name, attributes),  # type: ignore[arg-type]
             )
         )
         return self
+
+    def _without_names(self, node: str, attributes: dict[str, object]) -> dict[str, object]:
+        """The attributes but those that name others, which are kept for later."""
+        self.named[node] = {key: value for key, value in attributes.items() if key in NAMING}
+        return {key: value for key, value in attributes.items() if key not in NAMING}
 
     def section(self, mutex: str, nodes: str, places: str = "") -> Drawing:
         """A critical section with these nodes and places inside."""
@@ -153,21 +156,21 @@ class Drawing:
 
     def _resolved(self, node: Node, numbers: dict[str, int]) -> Node:
         """A node with numbers in place of the names of others."""
-        changes: dict[str, object] = {}
-        if isinstance(node.cancels, str):
-            tasks, _, places = node.cancels.partition(";")
+        changes = dict(self.named[node.name])
+        if "cancels" in changes:
+            tasks, _, places = changes["cancels"].partition(";")
             joins = [name for name in tasks.split() if name.startswith("join")]
             changes["cancels"] = Region(
                 tuple(numbers[name] for name in tasks.split() if name not in joins),
                 tuple(self.place(name) for name in places.split()),
                 tuple(numbers[name] for name in joins),
             )
-        if isinstance(node.completes, str):
-            changes["completes"] = numbers[node.completes]
-        if isinstance(node.while_place, str):
-            changes["while_place"] = self.place(node.while_place)
-        if node.holds:
-            changes["holds"] = tuple(self.mutexes.index(str(name)) for name in node.holds)
+        if "completes" in changes:
+            changes["completes"] = numbers[changes["completes"]]
+        if "while_place" in changes:
+            changes["while_place"] = self.place(changes["while_place"])
+        if "holds" in changes:
+            changes["holds"] = tuple(self.mutexes.index(name) for name in changes["holds"])
         return replace(node, **changes) if changes else node
 
     def net(
