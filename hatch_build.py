@@ -40,6 +40,10 @@ SEEN: Final = ("pyproject.toml", "knhk/errors.py", "knhk/py.typed")
 #: The compiler, and what it needs; `librt` comes with mypy.
 REQUIREMENTS: Final = ("mypy==2.4.1", "setuptools>=80")
 
+#: Calls between functions of one module need not be replaceable from outside; where a loop
+#: happens to begin must not make it a fifth slower. (Not for the compiler of Windows.)
+FLAGS: Final = ["-fno-semantic-interposition", "-falign-loops=32", "-falign-functions=64"]
+
 #: Where the suite lies in a wheel; in a checkout it is ``tests/patterns``.
 PATTERNS: Final = "knhk/testing/patterns"
 
@@ -147,8 +151,7 @@ def compile_here() -> int:
     )
     for extension in extensions:
         if sys.platform != "win32":
-            # Calls between functions of one module need not be replaceable from outside.
-            extension.extra_compile_args.append("-fno-semantic-interposition")
+            extension.extra_compile_args += FLAGS
     build(extensions, "lib")
     return 0
 

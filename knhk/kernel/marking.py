@@ -80,7 +80,7 @@ class Marking:
         self.marked[transition] += 1
         if self.marked[transition] < self.needed[transition]:
             return False
-        if self.program.or_join[transition] >= 0 and self.disturbed:
+        if self.disturbed and self.program.or_join[transition] >= 0:
             return False
         self.ready[transition] += 1
         self.marked[transition] = self._beyond(transition)
@@ -88,10 +88,12 @@ class Marking:
 
     def _beyond(self, transition: i64) -> i64:
         """How many inputs of a join hold a token beyond those of the arrivals announced."""
+        program = self.program
+        ready = self.ready[transition]
         beyond: i64 = 0
-        start = self.program.input_at[transition]
-        for at in range(start, start + self.program.width[transition]):
-            if self.counts[self.program.inputs[at]] > self.ready[transition]:
+        start = program.input_at[transition]
+        for at in range(start, start + program.width[transition]):
+            if self.counts[program.inputs[at]] > ready:
                 beyond += 1
         return beyond
 
@@ -99,11 +101,12 @@ class Marking:
         """Put the tokens of every output arrow of a node (AND-split, pattern 2)."""
         program = self.program
         start = program.output_at[node]
+        weighted = program.weighted[node]
         for at in range(start, start + program.output_count[node]):
-            if program.puts[at] == 1:
-                self.put(program.outputs[at])
-            else:
+            if weighted:
                 self.put_many(program.outputs[at], program.puts[at])
+            else:
+                self.put(program.outputs[at])
 
     def put_arrow(self, node: i64, arrow: i64) -> None:
         """Put the tokens of one output arrow of a node (XOR-split, pattern 4)."""

@@ -16,10 +16,11 @@ tokens have a way to an unmarked input (local thread information).
 
 *search*: in general. :class:`Spread` is the part of the net on which it depends whether a token
 can come to the join (the structural restriction of Wynn et al.). A token that has no way to an
-unmarked input (their active projection), or that has one it can go alone, decides at once.
-Else the markings that can be reached from here are searched (:mod:`knhk.kernel.reaching`),
-which is bounded; a join whose search is not finished waits. Answers are kept in a table of
-markings, which fills as it is asked and is shared by all cases of the program.
+unmarked input (their active projection), or that has one it can go alone, decides at once;
+next a relaxed analysis does (:mod:`knhk.kernel.relaxing`). Else the markings that can be
+reached from here are searched (:mod:`knhk.kernel.reaching`), which is bounded; a join whose
+search is not finished waits. Answers are kept in a table of markings, which fills as it is
+asked and is shared by all cases of the program.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from mypy_extensions import i64
 
 from knhk.kernel.program import OrJoin, Program
 from knhk.kernel.reaching import PASSES, UNKNOWN, WAITS, as_bytes, marked_inputs, search, witness
+from knhk.kernel.relaxing import foresee, planned
 from knhk.kernel.spread import Spread
 from knhk.kernel.state import State
 
@@ -70,7 +72,8 @@ def way(game: State, number: i64) -> list[str]:
     """
     spread = spread_of(game._program, number)
     state = read(spread, game)
-    return witness(spread, state, marked_inputs(spread, state))
+    marked = marked_inputs(spread, state)
+    return witness(spread, state, marked) or planned(spread, state, marked)
 
 
 def decide(spread: Spread, state: list[int]) -> int:
@@ -86,7 +89,9 @@ def decide(spread: Spread, state: list[int]) -> int:
     key = as_bytes(state)
     answer = spread.answers.get(key, -1)
     if answer < 0:
-        answer = search(spread, state, marked)
+        answer = foresee(spread, state, marked)
+        if answer == UNKNOWN:
+            answer = search(spread, state, marked)
         if len(spread.answers) >= ANSWERS_MAX:
             spread.answers.clear()
         spread.answers[key] = answer

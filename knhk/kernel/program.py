@@ -201,6 +201,7 @@ class Program:
         self.output_count = _vector(output_count)
         self.outputs = _vector(outputs)
         self.puts = _vector(puts)
+        self.weighted = _vector([int(_is_weighted(node)) for node in net.nodes])
         self.chooses = _vector([int(_chooses(node)) for node in net.nodes])
         self.split = _vector([node.split for node in net.nodes])
         self.threshold = _vector([node.threshold for node in net.nodes])
@@ -408,6 +409,10 @@ def _routes(node: Node) -> bool:
     )
 
 
+def _is_weighted(node: Node) -> bool:
+    return any(arrow.weight != 1 for arrow in node.outputs)
+
+
 def _chooses(node: Node) -> bool:
     return node.split != SPLIT_AND and len(node.outputs) > 0
 
@@ -415,6 +420,6 @@ def _chooses(node: Node) -> bool:
 def _plain(node: Node) -> bool:
     """Whether a routing node only moves single tokens."""
     ends = node.kind == NODE_STOP or node.kind == NODE_ABORT
-    counted = node.join == JOIN_PARTIAL or any(arrow.weight != 1 for arrow in node.outputs)
+    counted = node.join == JOIN_PARTIAL or _is_weighted(node)
     acts = node.task is not None or node.cancels is not None or node.cancels_case
     return _routes(node) and not (acts or ends or counted or _chooses(node))

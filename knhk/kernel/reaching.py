@@ -72,7 +72,7 @@ def search(spread: Spread, start: list[int], marked: list[int]) -> int:
             if name in seen:
                 continue
             seen.add(name)
-            if _covers(spread, following, marked):
+            if covers(spread, following, marked):
                 return WAITS
             line.append(following)
         if spread.monotone and (grows or len(seen) > STATES_MAX):
@@ -102,13 +102,14 @@ def witness(spread: Spread, start: list[int], marked: list[int]) -> list[str]:
                 continue
             seen.add(name)
             reached = Step(step, move.name, following)
-            if _covers(spread, following, marked):
-                return _told(spread, reached, marked)
+            if covers(spread, following, marked):
+                return told(spread, reached, marked)
             line.append(reached)
     return []
 
 
-def _told(spread: Spread, last: Step, marked: list[int]) -> list[str]:
+def told(spread: Spread, last: Step, marked: list[int]) -> list[str]:
+    """The nodes that moved, one after the other, then the place of the input that they marked."""
     names: list[str] = []
     for number in range(len(spread.inputs)):
         at = spread.inputs[number]
@@ -124,7 +125,7 @@ def _told(spread: Spread, last: Step, marked: list[int]) -> list[str]:
     return names
 
 
-def _covers(spread: Spread, state: list[int], marked: list[int]) -> bool:
+def covers(spread: Spread, state: list[int], marked: list[int]) -> bool:
     """Whether a state marks one more input, and all those that were marked."""
     more = 0
     for number in range(len(spread.inputs)):
