@@ -100,13 +100,19 @@ class Marking:
     def put_all(self, node: i64) -> None:
         """Put the tokens of every output arrow of a node (AND-split, pattern 2)."""
         program = self.program
+        if not program.weighted[node]:
+            self._put_each(node)
+            return
         start = program.output_at[node]
-        weighted = program.weighted[node]
         for at in range(start, start + program.output_count[node]):
-            if weighted:
-                self.put_many(program.outputs[at], program.puts[at])
-            else:
-                self.put(program.outputs[at])
+            self.put_many(program.outputs[at], program.puts[at])
+
+    def _put_each(self, node: i64) -> None:
+        """Put one token on every output arrow of a node."""
+        program = self.program
+        start = program.output_at[node]
+        for at in range(start, start + program.output_count[node]):
+            self.put(program.outputs[at])
 
     def put_arrow(self, node: i64, arrow: i64) -> None:
         """Put the tokens of one output arrow of a node (XOR-split, pattern 4)."""
@@ -275,7 +281,7 @@ class Marking:
                 limit = self._pass_on(transition, limit)
             else:
                 self.take(transition)
-                self.put_all(program.node_of[transition])
+                self._put_each(program.node_of[transition])
                 limit -= 1
         return 0
 
@@ -283,19 +289,17 @@ class Marking:
         """Fire a plain one-to-one transition and those that its token reaches next.
 
         The agenda is empty, so the transition that the token makes complete is the next in
-        net order, and need not go over the agenda.
+        net order, and need not go over the agenda. Nobody sees the places on the way.
         """
-        program = self.program
-        counts = self.counts
-        single = program.single
-        follower = program.follower
+        single = self.program.single
+        follower = self.program.follower
+        self.counts[single[transition]] -= 1
         following = follower[transition]
         while following >= 0 and limit > 0:
-            counts[single[transition]] -= 1
-            counts[single[following]] += 1
             limit -= 1
             transition = following
             following = follower[transition]
+        self.counts[single[transition]] += 1
         self.push(transition)
         return limit
 
