@@ -34,8 +34,10 @@ __all__ = [
     "NotOffered",
     "ReplayError",
     "ResultError",
+    "Run",
     "SettingsError",
     "Span",
+    "Step",
     "StoreDamaged",
     "StoreFull",
     "StoreLocked",
@@ -65,10 +67,43 @@ WARNING: Final = "warning"
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a run: what happens to a task, and which of its arrows are then taken.
+
+    ``event`` is empty for a task that is simply done; else it says what happens instead or in
+    part, such as ``starts``, ``fails with PaymentDeclined`` or ``is interrupted by message stop``.
+    ``choice`` names the nodes or places that a choice leads to, when there was one.
+    """
+
+    task: str
+    event: str = ""
+    choice: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        words = self.task + (f" {self.event}" if self.event else "")
+        return words + (f" -> {', '.join(self.choice)}" if self.choice else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that shows a problem: its steps in order, and how it is left then.
+
+    ``marking`` names the places that hold tokens, with their number; ``working`` the tasks that
+    are at work. ``shortest`` is false when a shorter run may lead to the same problem.
+    """
+
+    steps: tuple[Step, ...]
+    marking: tuple[tuple[str, int], ...] = ()
+    working: tuple[str, ...] = ()
+    shortest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One problem in a source: a stable code (``KN101``), one sentence, a place, a hint.
 
-    ``related`` names further places with a few words each, such as the earlier definition.
+    ``related`` names further places with a few words each, such as the earlier definition;
+    ``run`` shows how a running case would come to the problem.
     """
 
     code: str
@@ -77,6 +112,7 @@ class Diagnostic:
     hint: str = ""
     severity: str = ERROR
     related: tuple[tuple[Span, str], ...] = ()
+    run: Run | None = None
 
     def __str__(self) -> str:
         return f"{self.span}: {self.code} {self.message}"
