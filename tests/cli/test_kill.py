@@ -10,6 +10,7 @@ number.
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import sqlite3
