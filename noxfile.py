@@ -134,8 +134,10 @@ def compiled(session: nox.Session) -> None:
 
 def copy_tests(outside: Path) -> None:
     """Copy the tests, and what they read, but no module that is to come from the wheel."""
-    ignored = shutil.ignore_patterns("__pycache__", ".*cache", "src", "packaging", "*.db*")
-    for name in ["tests", "connectors", "examples"]:
+    ignored = shutil.ignore_patterns(
+        *("__pycache__", ".*cache", "src", "packaging", "*.db*", "node_modules")
+    )
+    for name in ["tests", "connectors", "examples", "editors"]:
         if (ROOT / name).exists():
             shutil.copytree(ROOT / name, outside / name, ignore=ignored)
     for name in ["pyproject.toml", "README.md"]:

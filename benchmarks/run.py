@@ -1,6 +1,6 @@
 """Runs the benchmarks, all or those named, and says how each stands beside its bar.
 
-    python -P run.py [startup] [kernel] [patterns] [spiff] [check] [engine]
+    python -P run.py [startup] [kernel] [patterns] [spiff] [check] [soundness] [engine]
                      [--rounds N] [--json PATH] [--write]
 
 The report goes to stdout. ``--write`` also writes RESULTS.md and results.json beside this
@@ -22,7 +22,7 @@ sys.path[:] = [str(HERE), *(entry for entry in sys.path if Path(entry).resolve()
 
 from report import Machine, Row, as_json, as_line, as_markdown, out  # noqa: E402
 
-BENCHMARKS = ("startup", "kernel", "patterns", "spiff", "check", "engine")
+BENCHMARKS = ("startup", "kernel", "patterns", "spiff", "check", "soundness", "engine")
 ROUNDS = 5
 
 

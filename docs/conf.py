@@ -32,6 +32,7 @@ extensions = [
     "sphinx_design",
     "knhk_lexer",
     "knhk_reference",
+    "knhk_diagnostics",
     "knhk_pictures",
     "knhk_patterns",
 ]

@@ -42,6 +42,7 @@ __all__ = [
     "StoreFull",
     "StoreLocked",
     "StoreNewer",
+    "TooComplex",
     "UnknownName",
     "UsageError",
 ]
@@ -235,6 +236,14 @@ class CheckError(KnhkError):
 
 class DeployError(KnhkError):
     """A workflow that checks but cannot be run here: a callee or a connector is missing."""
+
+
+class TooComplex(KnhkError):
+    """Something in a net has more choices than can be explored; ``node`` names it."""
+
+    def __init__(self, node: str, why: str) -> None:
+        self.node = node
+        super().__init__(f"`{node}`: {why}")
 
 
 class ExpressionError(KnhkError):

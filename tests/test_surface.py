@@ -29,6 +29,9 @@ PUBLIC = [
     "knhk.testing",
     "knhk.testing.conformance",
     "knhk_dsl",
+    "knhk_dsl.diagnostics",
+    "knhk_dsl.silencing",
+    "knhk_dsl.format",
     "knhk_plugins",
 ]
 HEAVY = {"anyio", "apsw", "asyncio", "httpx2", "lark", "numpy", "pluggy", "pydantic", "rich"}

@@ -1,6 +1,5 @@
 """Parts of the reference that are read from the code, so that they cannot rot.
 
-`knhk-codes` lists every diagnostic code of the `CODES` tables of the compiler's passes;
 `knhk-bounds` lists every named bound: a module-level constant with `MAX` or `MIN` in its name
 and a `#:` comment before it; `knhk-journal` shows the SQL of the store;
 `knhk-results` shows the figures of the last benchmark run, if there was one.
@@ -9,8 +8,6 @@ and a `#:` comment before it; `knhk-journal` shows the SQL of the store;
 from __future__ import annotations
 
 import ast
-import importlib
-import pkgutil
 import re
 import textwrap
 from collections.abc import Iterator
@@ -25,7 +22,7 @@ import knhk
 import knhk_dsl
 from knhk.journal.schema import MIGRATIONS
 
-__all__ = ["Bound", "bounds", "codes", "setup"]
+__all__ = ["Bound", "bounds", "setup"]
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -34,16 +31,6 @@ ROLE = re.compile(r":\w+:(?=`)")
 #: A link to another file of the source tree, which is no page here.
 RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")
 BOUND_WORDS = frozenset({"MAX", "MIN"})
-
-GROUPS = {
-    "KN1": "Reading and syntax",
-    "KN2": "Names",
-    "KN3": "Types and expressions",
-    "KN4": "Flow",
-    "KN5": "Tasks, attributes, policies",
-    "KN6": "Connectors and plugins",
-    "KN9": "Not executed yet",
-}
 
 
 @dataclass(frozen=True)
@@ -54,19 +41,6 @@ class Bound:
     name: str
     value: str
     doc: str
-
-
-def codes() -> dict[str, str]:
-    """Every diagnostic code with its title; raises ValueError when one has two meanings."""
-    found: dict[str, str] = {}
-    for entry in pkgutil.walk_packages(knhk_dsl.__path__, "knhk_dsl."):
-        module = importlib.import_module(entry.name)
-        table = getattr(module, "CODES", {})
-        for code, title in table.items():
-            if found.setdefault(code, title) != title:
-                message = f"{code} means {found[code]!r} and, in {entry.name}, {title!r}"
-                raise ValueError(message)
-    return dict(sorted(found.items()))
 
 
 def bounds() -> list[Bound]:
@@ -137,34 +111,6 @@ def _text(text: str) -> nodes.paragraph:
     return paragraph
 
 
-class CodesDirective(SphinxDirective):
-    """The table of all diagnostic codes, one group after the other; each code is a target."""
-
-    def run(self) -> list[nodes.Node]:
-        result: list[nodes.Node] = []
-        all_codes = codes()
-        unknown = sorted(code for code in all_codes if code[:3] not in GROUPS)
-        if unknown:
-            raise self.error(f"no group of diagnostics has the codes {unknown}")
-        for prefix, title in GROUPS.items():
-            group = {code: text for code, text in all_codes.items() if code.startswith(prefix)}
-            if not group:
-                continue
-            result.append(nodes.rubric("", f"{prefix}xx: {title}"))
-            table, body = _table(("code", "meaning"), (12, 88))
-            for code, text in group.items():
-                body += _row(iter((self._target(code), _text(text))))
-            result.append(table)
-        return result
-
-    def _target(self, code: str) -> nodes.Element:
-        label = code.lower()
-        literal = nodes.literal("", code, ids=[label], names=[label])
-        paragraph = nodes.paragraph("", "", literal)
-        self.state.document.note_explicit_target(literal)
-        return paragraph
-
-
 class BoundsDirective(SphinxDirective):
     """The table of all named bounds."""
 
@@ -200,7 +146,6 @@ class ResultsDirective(SphinxDirective):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
-    app.add_directive("knhk-codes", CodesDirective)
     app.add_directive("knhk-bounds", BoundsDirective)
     app.add_directive("knhk-journal", JournalDirective)
     app.add_directive("knhk-results", ResultsDirective)

@@ -86,42 +86,48 @@ class Compilation:
         return made
 
 
-class _Check:
-    """One check of all files: what it found, and what it found wrong."""
+class Analysis:
+    """All that a check finds out about the sources, and what it finds wrong.
+
+    ``scopes`` are the files by name, those used first, and ``entry`` is one of them; ``typer``
+    holds the types of all expressions; ``files`` and ``workflows`` are what was checked, the
+    latter by the identity of their declarations.
+    """
 
     def __init__(self, sources: Sources, environment: Environment) -> None:
+        self.sources = sources
+        self.environment = environment
         self.report = Report()
         reader = FileReader(sources, self.report)
         self.entry = reader.read()
+        self.scopes = reader.scopes
         self.typer = Typer(self.report)
         self.files: dict[str, CheckedFile] = {}
         self.workflows: dict[int, CheckedWorkflow] = {}
-        callees = Callees(sources, environment, self.report)
+        self.callees = Callees(sources, environment, self.report)
         checks = [
-            FileCheck(scope, self.typer, callees, environment, self.report)
-            for scope in reader.scopes.values()
+            FileCheck(scope, self.typer, self.callees, environment, self.report)
+            for scope in self.scopes.values()
         ]
         for check in checks:
             check.define_records()
         for check in checks:
             self.files[check.checked.scope.name] = check.run()
-        for scope in reader.scopes.values():
-            self._check_workflows(scope, callees, environment)
+        for scope in self.scopes.values():
+            self._check_workflows(scope)
             warn_of_unused(scope, self.report)
 
-    def _check_workflows(
-        self, scope: FileScope, callees: Callees, environment: Environment
-    ) -> None:
+    def _check_workflows(self, scope: FileScope) -> None:
         for together in calling_rounds(scope):
             for declaration in together:
                 check = WorkflowCheck(
-                    declaration, scope, self.typer, callees, environment, self.report
+                    declaration, scope, self.typer, self.callees, self.environment, self.report
                 )
                 self.workflows[id(declaration)] = check.run()
             for declaration in together:
                 result = self.workflows[id(declaration)].result
                 if result is not None:
-                    callees.learn(declaration, result)
+                    self.callees.learn(declaration, result)
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -150,21 +156,24 @@ def _collector_at_rest() -> Iterator[None]:
 
 
 @_collector_at_rest()
+def analyse(sources: Sources, environment: Environment) -> Analysis:
+    """Everything that a check finds out about the sources."""
+    return Analysis(sources, environment)
+
+
 def check_sources(sources: Sources, environment: Environment) -> tuple[Diagnostic, ...]:
-    """Every problem of the sources, errors and warnings, in the order of their places."""
-    check = _Check(sources, environment)
-    try:
-        if not _has_errors(check.diagnostics):
-            _Builder(check, sources).nets()
-    except CheckError as error:
-        return error.diagnostics
-    return check.diagnostics
+    """Every problem of the sources, errors and warnings, in the order of their places.
+
+    No nets are made: what was checked without an error can be compiled. Expressions are bounded
+    in depth by the check, and cut into functions that Python takes by the compiler.
+    """
+    return analyse(sources, environment).diagnostics
 
 
 @_collector_at_rest()
 def compile_sources(sources: Sources, environment: Environment) -> Compilation:
     """The workflows of the sources; raises :class:`knhk.errors.CheckError` with all diagnostics."""
-    check = _Check(sources, environment)
+    check = Analysis(sources, environment)
     diagnostics = check.diagnostics
     if _has_errors(diagnostics):
         raise CheckError(diagnostics)
@@ -201,7 +210,7 @@ def _digest(files: Mapping[str, str], entry: str) -> str:
 class _Builder:
     """Makes nets of workflows that were checked without an error."""
 
-    def __init__(self, check: _Check, sources: Sources) -> None:
+    def __init__(self, check: Analysis, sources: Sources) -> None:
         self.codecs = Codecs(self._default)
         self._check = check
         self._lines = {name: text.splitlines() for name, text in sources.files.items()}

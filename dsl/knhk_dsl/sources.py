@@ -15,12 +15,15 @@ from typing import Final
 
 from knhk.errors import Diagnostic
 from knhk_dsl.syntax import ast
-from knhk_dsl.syntax.parse import parse
+from knhk_dsl.syntax.memory import Memory
+from knhk_dsl.syntax.parse import parse_again
 
 #: What a source that is given as text is called.
 TEXT_NAME: Final = "workflow.knhk"
 #: Bytes of one file; the parser reports what is larger, and no more than this is read.
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
+#: Files of which it is remembered how they were read last.
+READINGS_MAX: Final = 1_000
 _ROOT_MARKS: Final = ("pyproject.toml", "knhk.toml", ".git")
 
 
@@ -32,6 +35,34 @@ class Source:
     text: str
     tree: ast.SourceFile
     diagnostics: tuple[Diagnostic, ...]
+
+
+class Readings:
+    """How the files of a project were read last: to read one again costs what has changed.
+
+    It is for those who check again and again, as an editor does. What is read is the same as
+    without it.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[bytes | str, Source, Memory]] = {}
+
+    def read(self, name: str, data: bytes | str) -> Source:
+        """A file with this content."""
+        last = self._last.pop(name, None)
+        if last is None or last[0] != data:
+            tree, diagnostics, memory = parse_again(data, name, last[2] if last else Memory())
+            text = data if isinstance(data, str) else data.decode("utf-8", errors="replace")
+            last = data, Source(name, text, tree, diagnostics), memory
+        self._last[name] = last
+        if len(self._last) > READINGS_MAX:
+            del self._last[next(iter(self._last))]
+        return last[1]
+
+    def memory(self, name: str) -> Memory:
+        """What was kept of a file when it was read last."""
+        last = self._last.get(name)
+        return Memory() if last is None else last[2]
 
 
 class UnreadableSource(Exception):
@@ -52,12 +83,18 @@ class Sources:
     """
 
     def __init__(
-        self, entry: str, root: Path | None, texts: Mapping[str, bytes | str], closed: bool
+        self,
+        entry: str,
+        root: Path | None,
+        texts: Mapping[str, bytes | str],
+        closed: bool,
+        readings: Readings | None = None,
     ) -> None:
         self.entry = entry
         self.root = root
         self._texts = dict(texts)
         self._closed = closed
+        self._readings = Readings() if readings is None else readings
         self._read: dict[str, Source] = {}
 
     @classmethod
@@ -76,6 +113,24 @@ class Sources:
         """A source text; it uses files relative to ``root``, and none without one."""
         base = None if root is None else Path(root).resolve()
         return cls(TEXT_NAME, base, {TEXT_NAME: text}, closed=base is None)
+
+    @classmethod
+    def of_editor(cls, path: Path, texts: Mapping[Path, str], readings: Readings) -> Sources:
+        """A file as it stands in an editor; ``texts`` are those that are open, by resolved path.
+
+        What is not open is read. Raises :class:`OSError` if the file is not open and cannot be
+        read.
+        """
+        root = find_root(path.parent)
+        opened: dict[str, bytes | str] = {
+            each.relative_to(root).as_posix(): text
+            for each, text in texts.items()
+            if each.is_relative_to(root)
+        }
+        entry = path.relative_to(root).as_posix()
+        if entry not in opened:
+            opened[entry] = _read(path)
+        return cls(entry, root, opened, closed=False, readings=readings)
 
     @classmethod
     def of_bundle(
@@ -167,10 +222,7 @@ class Sources:
     def _open(self, name: str) -> Source:
         found = self._read.get(name)
         if found is None:
-            data = self._texts[name]
-            tree, diagnostics = parse(data, name)
-            text = data if isinstance(data, str) else data.decode("utf-8", errors="replace")
-            found = self._read[name] = Source(name, text, tree, diagnostics)
+            found = self._read[name] = self._readings.read(name, self._texts[name])
         return found
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
 
-from knhk.cli import exits
+from knhk.cli.files import knhk_files
+from knhk.cli.terminal import colourful, printable
 
 if TYPE_CHECKING:
-    from knhk.errors import Diagnostic, Span
+    from knhk.cli.findings import Findings
+    from knhk.errors import Diagnostic
     from knhk_dsl import Sources
 
 
@@ -22,110 +22,84 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["human", "json"]),
+    type=click.Choice(["human", "json", "sarif", "github"]),
     default="human",
     show_default=True,
-    help="For people, with the source line and the place underlined, or for programs.",
+    help="For people, with the source line and the place underlined; for programs; for code"
+    " scanning services; for annotations in GitHub Actions.",
 )
-def check(paths: tuple[str, ...], form: str) -> int:
+@click.option(
+    "--limit",
+    "limit_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long each workflow is explored at most.",
+)
+@click.option("--watch", is_flag=True, help="Go on, and check again when a file changes.")
+def check(paths: tuple[str, ...], form: str, limit_s: float, *, watch: bool) -> int:
     """Check .knhk files and report every problem.
 
-    A directory stands for the .knhk files in it.
+    A directory stands for the .knhk files in it. Every workflow is explored: whether a case
+    of it can get stuck, pile up work or never end, with the shortest run that leads there.
 
-    Exits with 0 if there is no error (warnings are none), else with 2.
+    Exits with 0 if there is no error (warnings are none), else with 2. With --watch it goes on
+    until Ctrl-C and then exits as after the last check.
     """
-    from knhk.errors import ERROR
-    from knhk.plugins import environment
-    from knhk_dsl import Sources, check_sources
-    from knhk_dsl.syntax.render import render_human, render_json
+    from knhk.cli.findings import find
 
-    files = list(_files(paths))
+    files = list(knhk_files(paths))
     if not files:
         raise click.UsageError(f"there is no .knhk file in {', '.join(paths)}")
-    installed = environment()
-    found: dict[Diagnostic, None] = {}  # a file that others use is reported once
-    texts: dict[str, str] = {}
-    for file in files:
-        try:
-            sources = Sources.of_file(file)
-        except OSError as error:
-            found[_unreadable(file, error)] = None
-            continue
-        diagnostics = check_sources(sources, installed)
-        found.update(dict.fromkeys(_from_here(each, sources.root) for each in diagnostics))
-        texts.update(_texts(sources))
-    if form == "json":
-        click.echo(render_json(found))
-    elif found:
-        click.echo(render_human(found, texts, colour=_colourful(sys.stdout.isatty())), nl=False)
-    errors = sum(each.severity == ERROR for each in found)
-    summary = (
-        _count(len(files), "file"),
-        _count(errors, "error"),
-        _count(len(found) - errors, "warning"),
-    )
-    click.echo("{} checked: {}, {}".format(*summary), err=True)
-    return exits.USAGE if errors else exits.DONE
+    if watch:
+        from knhk.cli.watching import check_again_and_again
+
+        return check_again_and_again(paths, limit_s, lambda findings: _show(findings, form))
+    findings = find(files, limit_s)
+    _show(findings, form)
+    return findings.exit_code
 
 
 def tell(diagnostics: Iterable[Diagnostic], sources: Sources | None = None) -> None:
     """Show diagnostics on stderr, with the source lines where the sources are at hand."""
-    from knhk_dsl.syntax.render import render_human
+    from knhk_dsl.rendering.human import render_human
 
-    root = None if sources is None else sources.root
-    shown = [_from_here(each, root) for each in diagnostics]
-    texts = {} if sources is None else _texts(sources)
-    colour = _colourful(sys.stderr.isatty())
-    click.echo(render_human(shown, texts, colour=colour), nl=False, err=True)
+    texts: dict[str, str] = {}
+    shown = tuple(diagnostics)
+    if sources is not None:
+        from knhk.cli.findings import seen_from_here, texts_of
+        from knhk_dsl.silencing import silence
 
-
-def _files(paths: Iterable[str]) -> Iterator[Path]:
-    """Give the files themselves, and the .knhk files in directories, but in no hidden ones."""
-    for name in paths:
-        path = Path(name)
-        if not path.is_dir():
-            yield path
-            continue
-        for directory, inner, names in os.walk(path):
-            inner[:] = sorted(each for each in inner if not each.startswith("."))
-            yield from (Path(directory, each) for each in sorted(names) if each.endswith(".knhk"))
+        texts = texts_of(sources)
+        shown, _ = silence(seen_from_here(shown, sources), texts, judged=())
+    text = render_human(shown, texts, colour=colourful(sys.stderr))
+    click.echo(printable(text, sys.stderr), nl=False, err=True)
 
 
-def _place(file: str, root: Path | None) -> str:
-    """Name a file as seen from the working directory, if it lies in it."""
-    if root is None:
-        return file
-    path = root / file
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+def _show(findings: Findings, form: str) -> None:
+    text = _rendered(findings, form)
+    if text:
+        click.echo(printable(text, sys.stdout), nl=not text.endswith("\n"))
+    click.echo(findings.summary, err=True)
 
 
-def _from_here(diagnostic: Diagnostic, root: Path | None) -> Diagnostic:
-    from dataclasses import replace
+def _rendered(findings: Findings, form: str) -> str:
+    if form == "json":
+        from knhk_dsl.rendering.listing import render_json
 
-    def moved(span: Span) -> Span:
-        return replace(span, file=_place(span.file, root))
+        return render_json(findings.shown)
+    if form == "sarif":
+        from knhk import __version__
+        from knhk_dsl.rendering.sarif import render_sarif
 
-    related = tuple((moved(span), words) for span, words in diagnostic.related)
-    return replace(diagnostic, span=moved(diagnostic.span), related=related)
+        return render_sarif(findings.shown, findings.silenced, __version__)
+    if form == "github":
+        from knhk_dsl.rendering.github import render_github
 
+        return render_github(findings.shown)
+    if not findings.shown:
+        return ""
+    from knhk_dsl.rendering.human import render_human
 
-def _texts(sources: Sources) -> Mapping[str, str]:
-    return {_place(name, sources.root): text for name, text in sources.files.items()}
-
-
-def _unreadable(file: Path, error: OSError) -> Diagnostic:
-    from knhk.errors import Diagnostic, Span
-
-    why = error.strerror or str(error)
-    return Diagnostic("KN201", f"the file cannot be read: {why}", Span(str(file), 1, 1, 1, 1))
-
-
-def _colourful(terminal: bool) -> bool:
-    return terminal and not os.environ.get("NO_COLOR")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return render_human(findings.shown, findings.texts, colour=colourful(sys.stdout))

@@ -4,7 +4,8 @@
 code   meaning
 =====  ==================================================================
 0      done: the file checks, the case completed
-1      the case failed, was cancelled or is stuck, or the store failed
+1      the case failed, was cancelled or is stuck, or the store failed;
+       a file is not in the style (`fmt --check`) or cannot be written
 2      the command was used wrongly, or a file does not check
 3      the case now waits for work that is done outside
 130    stopped by Ctrl-C or by SIGTERM

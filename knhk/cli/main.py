@@ -11,6 +11,9 @@ from knhk.cli import exits
 from knhk.cli.cases import list_, show
 from knhk.cli.check import check, tell
 from knhk.cli.conformance import conformance
+from knhk.cli.explain import explain
+from knhk.cli.fmt import fmt
+from knhk.cli.lsp import lsp
 from knhk.cli.run import complete, resume, run
 from knhk.cli.version import version
 
@@ -23,7 +26,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (check, run, resume, complete, list_, show, conformance, version):
+for command in (check, explain, fmt, run, resume, complete, list_, show, conformance, lsp, version):
     cli.add_command(command)
 
 

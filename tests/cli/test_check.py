@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from .conftest import Project
+from knhk import __version__
+
+from .conftest import TIMEOUT_S, Project
 
 GOOD = """
 workflow tea(cups: int) -> int
@@ -89,6 +94,99 @@ def test_a_warning_is_no_error(project: Project) -> None:
     assert "1 file checked: 0 errors, 1 warning\n" == outcome.err
 
 
+def test_a_warning_that_is_allowed_is_counted_and_not_shown(project: Project) -> None:
+    allow = "workflow MakeTea(cups: int) -> int  # knhk: allow KN213 because the shop calls it so"
+    project.write("tea.knhk", GOOD.replace("workflow tea(cups: int) -> int", allow))
+
+    outcome = project.knhk("check", "tea.knhk")
+
+    assert (0, "") == (outcome.code, outcome.out)
+    assert "1 file checked: 0 errors, 0 warnings, 1 silenced\n" == outcome.err
+
+
+def test_a_warning_that_is_allowed_is_not_shown_when_the_workflow_runs_either(
+    project: Project,
+) -> None:
+    allow = "# knhk: allow KN213 because the shop calls it so"
+    for name, text in (("loud", GOOD), ("quiet", allow + GOOD)):
+        project.write(f"{name}.knhk", text.replace("workflow tea", "workflow MakeTea"))
+
+    loud, quiet = (
+        project.knhk("run", f"{name}.knhk", "-p", "cups=1") for name in ("loud", "quiet")
+    )
+
+    assert (3, 3) == (loud.code, quiet.code)
+    assert "warning[KN213]" in loud.err
+    assert "KN213" not in quiet.err
+
+
+def test_an_allow_that_silences_nothing_is_told_for_the_files_that_are_checked(
+    project: Project,
+) -> None:
+    project.write("types.knhk", "record Item  # knhk: allow KN213 because so\n    price: int\n")
+    project.write(
+        "tea.knhk", 'from "types.knhk" use Item\n' + GOOD.replace("cups: int", "cups: Item")
+    )
+
+    used, given = project.knhk("check", "tea.knhk"), project.knhk("check", "types.knhk")
+
+    assert "KN732" not in used.out
+    assert "types.knhk:1:14: warning[KN732]: there is no KN213 on line 1" in given.out
+
+
+def test_code_scanning_gets_sarif_with_what_is_silenced(project: Project) -> None:
+    project.write("a/tea.knhk", WRONG)
+    project.write(
+        "b/tea.knhk", "# knhk: allow KN213 because so" + GOOD.replace("workflow tea", "workflow T")
+    )
+
+    outcome = project.knhk("check", "--format", "sarif", ".")
+
+    assert 2 == outcome.code
+    (run,) = json.loads(outcome.out)["runs"]
+    places = [
+        each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        for each in run["results"]
+    ]
+    assert ["a/tea.knhk", "a/tea.knhk", "b/tea.knhk"] == places
+    assert {"kind": "inSource", "justification": "so"} == run["results"][2]["suppressions"][0]
+    assert __version__ == run["tool"]["driver"]["version"]
+
+
+def test_github_gets_a_command_for_each_diagnostic(project: Project) -> None:
+    project.write("tea.knhk", WRONG)
+
+    outcome = project.knhk("check", "--format", "github", "tea.knhk")
+
+    assert 2 == outcome.code
+    first = "::error file=tea.knhk,line=5,endLine=5,col=18,endColumn=23,title=KN401::there is no"
+    assert outcome.out.startswith(first)
+    assert all(line.startswith("::error file=tea.knhk,") for line in outcome.out.splitlines())
+
+
+@pytest.mark.parametrize("form", ["human", "github"])
+def test_without_a_problem_there_is_no_output(project: Project, form: str) -> None:
+    project.write("tea.knhk", GOOD)
+
+    assert "" == project.knhk("check", "--format", form, "tea.knhk").out
+
+
+def test_signs_that_the_output_cannot_show_are_replaced(project: Project) -> None:
+    project.write("tea.knhk", GOOD.replace("-> end", "-> \u2615 end"))
+
+    process = subprocess.run(
+        project.command("check", "tea.knhk"),
+        capture_output=True,
+        check=False,
+        cwd=project.root,
+        env={**project.environment(), "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        timeout=TIMEOUT_S,
+    )
+
+    assert 2 == process.returncode
+    assert b"        start -> boil -> ? end\n" in process.stdout
+
+
 def test_a_directory_stands_for_the_files_in_it_but_not_in_hidden_ones(project: Project) -> None:
     project.write("a/tea.knhk", GOOD)
     project.write("a/b/tea.knhk", WRONG)
@@ -159,3 +257,27 @@ def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_checked(
     assert 2 == outcome.code
     assert "loop.knhk:1:1: error[KN201]: the file cannot be read: " in outcome.out
     assert "tea.knhk:5:18: error" in outcome.out
+
+
+def test_a_check_without_a_finding_reads_no_page_and_loads_nothing_that_renders(
+    project: Project,
+) -> None:
+    project.write("tea.knhk", GOOD)
+    code = """
+import sys
+from knhk.cli.main import execute
+left = execute(["check", "tea.knhk"])
+print(left, [name for name in ("knhk_dsl.diagnostics", "knhk_dsl.rendering", "rich", "watchfiles")
+             if name in sys.modules])
+"""
+
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=True,
+        cwd=project.root,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+
+    assert "0 []\n" == process.stdout

@@ -23,12 +23,23 @@ def test_the_help_lists_every_command(project: Project) -> None:
     outcome = project.knhk("--help")
 
     assert 0 == outcome.code
-    for name in ("check", "complete", "conformance", "list", "resume", "run", "show", "version"):
+    for name in (
+        "check",
+        "complete",
+        "conformance",
+        "fmt",
+        "list",
+        "resume",
+        "run",
+        "show",
+        "version",
+    ):
         assert f"\n  {name} " in outcome.out
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "complete", "conformance", "list", "resume", "run", "show", "version"]
+    "command",
+    ["check", "complete", "conformance", "fmt", "list", "resume", "run", "show", "version"],
 )
 def test_every_command_has_help(project: Project, command: str) -> None:
     outcome = project.knhk(command, "--help")

@@ -19,7 +19,7 @@ from knhk_dsl.expressions.builtin_types import BUILTINS
 from knhk_dsl.names.arguments import ANYTHING, CallParameter, CallSignature, signature_of
 from knhk_dsl.names.namespaces import FileScope, Symbol
 from knhk_dsl.names.pymodules import UnreadableModule, is_known
-from knhk_dsl.names.signatures import NoSuchName, Signatures
+from knhk_dsl.names.signatures import NoSuchName, PythonPlace, Signatures
 from knhk_dsl.names.typenames import resolve_type
 from knhk_dsl.report import Report, an, did_you_mean
 from knhk_dsl.sources import Sources
@@ -186,6 +186,22 @@ class Callees:
                 signature = self._read(use, used, symbol.file)
             self._python[id(used)] = signature
         return self._python[id(used)]
+
+    def python_place(self, symbol: Symbol) -> PythonPlace | None:
+        """Where a Python callable is defined, if that can be read."""
+        assert isinstance(symbol.value, tuple)
+        use, used = symbol.value
+        directories = self._directories(symbol.file)
+        return self._signatures.place(use.module, used.name, directories)
+
+    def python_names(self, module: str, scope: FileScope) -> list[str]:
+        """What a Python module defines for others, if it can be read."""
+        try:
+            found = self._signatures.modules.find(module, self._directories(scope))
+        except UnreadableModule:
+            return []
+        names = () if found is None else found.definitions
+        return [name for name in names if not name.startswith("_")]
 
     def _read(self, use: ast.UsePython, used: ast.UsedName, scope: FileScope) -> CallSignature:
         types = visible_types(scope)

@@ -22,7 +22,6 @@ from knhk_dsl.flow.structure import check_reach, check_rounds, check_ways_out
 from knhk_dsl.syntax import ast
 
 __all__ = [
-    "CODES",
     "FlowGraph",
     "GraphArrow",
     "GraphException",
@@ -31,47 +30,6 @@ __all__ = [
     "build",
     "may_time_out",
 ]
-
-#: What the codes of this pass mean.
-CODES: Final[dict[str, str]] = {
-    "KN401": "unknown node in the flow",
-    "KN402": "not exactly one flow block",
-    "KN403": "no start",
-    "KN404": "no way in",
-    "KN405": "no way out",
-    "KN406": "a round that is never reached",
-    "KN407": "a round without an end",
-    "KN408": "ambiguous split",
-    "KN409": "two groups behind one node",
-    "KN410": "an arrow twice",
-    "KN411": "an arrow into start or out of an end",
-    "KN412": "a guard where nothing parts",
-    "KN413": "missing otherwise",
-    "KN414": "more than one otherwise",
-    "KN415": "a branch without a guard",
-    "KN416": "a guard in a group that does not choose",
-    "KN417": "a loop without a way in or out",
-    "KN418": "a join that waits for a branch that never comes",
-    "KN419": "nothing goes on from a group",
-    "KN420": "on timeout without a timeout",
-    "KN421": "an exception twice",
-    "KN422": "an unused place",
-    "KN424": "an empty group",
-    "KN425": "a group with one branch",
-    "KN426": "a round without a task",
-    "KN427": "a chain without an arrow",
-    "KN428": "an exception inside a group",
-    "KN429": "unknown mutex",
-    "KN430": "a body of several chains",
-    "KN431": "an exception that does not begin at a task",
-    "KN432": "more arrivals than branches",
-    "KN433": "unknown group",
-    "KN434": "a group with too little or too much around it",
-    "KN435": "a choice of something that is not offered",
-    "KN436": "a weight at the wrong end of an arrow",
-    "KN437": "a group that its plugin cannot draw",
-}
-
 
 _NO_PATTERNS: Final[Mapping[str, Pattern]] = {}
 

@@ -16,9 +16,9 @@ from knhk_dsl.flow.draft import DraftNode, Inside, Role
 from knhk_dsl.syntax import ast
 
 #: Roles of routing nodes that belong to the group they were made in.
-_OWN_ROLES: Final = frozenset(
-    {Role.split, Role.join, Role.passing, Role.test, Role.choice, Role.link, Role.skip}
-)
+_OWN_ROLES: Final = (
+    Role.split, Role.join, Role.passing, Role.test, Role.choice, Role.link, Role.skip,
+)  # fmt: skip
 
 
 @final

@@ -6,12 +6,15 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
 #: Bytes of a Python file that is read for its signatures.
 PYTHON_BYTES_MAX: Final = 8 * 1024 * 1024
+#: Python files that are kept as they were read, until they change.
+MODULES_MAX: Final = 256
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -61,7 +64,7 @@ class PythonModules:
         """The module, from ``directories`` or ``sys.path``; raises UnreadableModule."""
         key = (name, directories)
         if key not in self._found:
-            self._found[key] = _locate(name, directories)
+            self._found[key] = locate(name, directories)
         path = self._found[key]
         if path is None:
             return None
@@ -99,7 +102,7 @@ def _package_root(module: PythonModule) -> tuple[Path, ...]:
     return (root,)
 
 
-def _locate(name: str, directories: tuple[Path, ...]) -> Path | None:
+def locate(name: str, directories: tuple[Path, ...]) -> Path | None:
     """The file of a module, in the order in which an import would try."""
     relative = Path(*name.split("."))
     endings = ["/__init__.py", *EXTENSION_SUFFIXES, ".py"]
@@ -123,13 +126,21 @@ def _read(name: str, path: Path) -> PythonModule:
     if path.suffix != ".py":
         return PythonModule(name, path, open=True)
     try:
-        with path.open("rb") as stream:
-            data = stream.read(PYTHON_BYTES_MAX + 1)
-        if len(data) > PYTHON_BYTES_MAX:
-            raise UnreadableModule(f"{path.name} is larger than {PYTHON_BYTES_MAX} bytes")
-        tree = ast.parse(data, path.name)
+        status = path.stat()
+        return _parsed(name, path, status.st_mtime_ns, status.st_size)
     except OSError as error:
         raise UnreadableModule(f"{path.name}: {error.strerror}") from None
+
+
+@lru_cache(maxsize=MODULES_MAX)
+def _parsed(name: str, path: Path, _changed_ns: int, _size: int) -> PythonModule:
+    """The module in a file; a file that has changed is another one."""
+    with path.open("rb") as stream:
+        data = stream.read(PYTHON_BYTES_MAX + 1)
+    if len(data) > PYTHON_BYTES_MAX:
+        raise UnreadableModule(f"{path.name} is larger than {PYTHON_BYTES_MAX} bytes")
+    try:
+        tree = ast.parse(data, path.name)
     except SyntaxError as error:
         raise UnreadableModule(f"{path.name}, line {error.lineno}: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -92,6 +93,16 @@ class NoSuchName(Exception):
         super().__init__()
 
 
+@dataclass(frozen=True, slots=True)
+class PythonPlace:
+    """Where a Python callable is defined, as an editor counts (from 0), and its docstring."""
+
+    path: Path
+    line: int
+    column: int
+    doc: str
+
+
 class Signatures:
     """Signatures of the callables that the sources use from Python, each read once."""
 
@@ -120,6 +131,20 @@ class Signatures:
         if isinstance(definition, ast.ClassDef):
             return CallSignature((), reader.class_type(definition), UNKNOWN, UNKNOWN)
         return _function_signature(definition, reader)
+
+    def place(
+        self, module: str, name: str, directories: tuple[Path, ...]
+    ) -> PythonPlace | None:
+        """Where a name is defined, if that can be read."""
+        try:
+            found = self.modules.find(module, directories)
+        except UnreadableModule:
+            return None
+        definition, home = (None, None) if found is None else self._definition(found, name)
+        if definition is None or home is None:
+            return None
+        doc = ast.get_docstring(definition) or ""
+        return PythonPlace(home.path, definition.lineno - 1, definition.col_offset, doc)
 
     def _definition(
         self, module: PythonModule, name: str

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
-
-from lark.parsers.lalr_analysis import Shift
+from typing import Final
 
 from knhk.errors import Diagnostic, Span
 from knhk_dsl.syntax import codes
+from knhk_dsl.syntax.lalr import Row, Tables
 from knhk_dsl.syntax.tokens import RESERVED, Token
 
 _VALUE_STARTS: Final = frozenset(
@@ -148,32 +147,25 @@ _TEXT_MAX: Final = 40
 class Situation:
     """Where the parser stands: what it could read next, without reading it."""
 
-    def __init__(
-        self, states: Mapping[Any, Mapping[str, Any]], stack: list[Any], soft: frozenset[str]
-    ) -> None:
+    def __init__(self, tables: Tables, states: list[int], soft: frozenset[str]) -> None:
+        self._tables = tables
         self._states = states
-        self._stack = stack
         self._soft = soft
 
-    def _shifted(self, terminal: str) -> list[Any] | None:
-        """The stack after the terminal has been read, or None if it cannot be."""
-        stack = self._stack.copy()
-        while True:
-            entry = self._states[stack[-1]].get(terminal)
-            if entry is None:
-                return None
-            action, argument = entry
-            if action is Shift:
-                stack.append(argument)
-                return stack
-            size = len(argument.expansion)
-            if size:
-                del stack[-size:]
-            stack.append(self._states[stack[-1]][argument.origin.name][1])
+    @property
+    def row(self) -> Row:
+        """What terminals do here."""
+        return self._tables.rows[self._states[-1]]
+
+    def completed_by(self, terminal: str) -> frozenset[str]:
+        """The rules that the terminal, read here, completes."""
+        states = self._tables.shifted(self._states, terminal)
+        row = {} if states is None else self._tables.rows[states[-1]]
+        return frozenset(entry[1] for entry in row.values() if isinstance(entry, tuple))
 
     def accepts(self, terminal: str) -> bool:
         """Whether the terminal can be read here."""
-        return self._shifted(terminal) is not None
+        return self._tables.shifted(self._states, terminal) is not None
 
     def takes(self, token: Token) -> bool:
         """Whether the token can be read here, as a keyword or as a name."""
@@ -181,14 +173,13 @@ class Situation:
 
     def after(self, terminal: str) -> Situation:
         """Where the parser stands after the terminal, which must be accepted."""
-        stack = self._shifted(terminal)
-        assert stack is not None, terminal
-        return Situation(self._states, stack, self._soft)
+        states = self._tables.shifted(self._states, terminal)
+        assert states is not None, terminal
+        return Situation(self._tables, states, self._soft)
 
     def accepted(self) -> list[str]:
         """Every terminal that can be read here, in the order of the alphabet."""
-        candidates = sorted(self._states[self._stack[-1]])
-        return [item for item in candidates if item.isupper() and self.accepts(item)]
+        return [item for item in sorted(self.row) if self.accepts(item)]
 
 
 @dataclass(frozen=True, slots=True)

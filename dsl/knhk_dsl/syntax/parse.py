@@ -7,22 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 from lark import Lark
 from lark.common import LexerConf
 from lark.grammar import Rule
 from lark.lexer import Lexer, LexerState
 from lark.lexer import Token as LarkToken
-from lark.parsers.lalr_parser_state import ParseConf
 
 from knhk.errors import Diagnostic, Span
 from knhk_dsl.syntax import ast, codes
 from knhk_dsl.syntax.build import Builder, callbacks
-from knhk_dsl.syntax.recovery import DIAGNOSTICS_MAX, Reader, TooMany
+from knhk_dsl.syntax.lalr import HANDED_ON, Action, Tables
+from knhk_dsl.syntax.memory import Memory
+from knhk_dsl.syntax.recovery import DIAGNOSTICS_MAX, Forgotten, Reader, TooMany
 from knhk_dsl.syntax.tokens import RESERVED, Line, Vocabulary, scan
 
-__all__ = ["SOURCE_BYTES_MAX", "parse"]
+__all__ = ["SOURCE_BYTES_MAX", "Reading", "parse", "read"]
 
 #: The largest source that is read, in bytes.
 SOURCE_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -48,10 +49,10 @@ class NoLexer(Lexer):
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """The grammar, ready for use: LALR tables, terminals, rules."""
+    """The grammar, ready for use: its rules, its tables, its terminals."""
 
-    tables: ParseConf[Any]
     rules: tuple[Rule, ...]
+    tables: Tables
     vocabulary: Vocabulary
     soft: frozenset[str]
 
@@ -63,8 +64,36 @@ def grammar() -> Grammar:
     lark = Lark(text, parser="lalr", lexer=NoLexer, start="file")
     vocabulary = Vocabulary(lark.terminals)
     words = {name for word, name in vocabulary.keywords.items() if word not in RESERVED}
-    tables = lark.parse_interactive("", start="file").parser_state.parse_conf
-    return Grammar(tables, tuple(lark.rules), vocabulary, frozenset(words | _LOOK_AHEAD))
+    made = lark.parse_interactive("", start="file").parser_state.parse_conf
+    rules = tuple(lark.rules)
+    tables = Tables(made, _numbers(rules))
+    return Grammar(rules, tables, vocabulary, frozenset(words | _LOOK_AHEAD))
+
+
+def _numbers(rules: tuple[Rule, ...]) -> dict[Rule, int]:
+    """The number of the action of each rule: its own, but for those that hand on their part."""
+    methods = callbacks(Builder(), rules)
+    return {
+        rule: HANDED_ON
+        if methods[rule].__name__ == Builder.first.__name__ and len(rule.expansion) == 1
+        else number
+        for number, rule in enumerate(rules)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that reading a source gives.
+
+    ``text`` is what was read, with line feeds as its only line ends; ``lines`` are its logical
+    lines, their tokens named as the grammar took them; what stands between two tokens in
+    ``text`` is white space and comments.
+    """
+
+    text: str
+    lines: tuple[Line, ...]
+    tree: ast.SourceFile
+    diagnostics: tuple[Diagnostic, ...]
 
 
 def parse(data: bytes | str, file: str) -> tuple[ast.SourceFile, tuple[Diagnostic, ...]]:
@@ -73,42 +102,79 @@ def parse(data: bytes | str, file: str) -> tuple[ast.SourceFile, tuple[Diagnosti
     ``file`` is the name that places bear. Nothing is raised, whatever ``data`` is: a line that
     cannot be read becomes a :class:`~knhk_dsl.syntax.ast.BadStatement` and is reported once.
     """
+    reading = read(data, file)
+    return reading.tree, reading.diagnostics
+
+
+def read(data: bytes | str, file: str) -> Reading:
+    """As :func:`parse`, with the text and the tokens that the tree was made of."""
+    return _read_again(data, file, Memory())[0]
+
+
+def parse_again(
+    data: bytes | str, file: str, memory: Memory
+) -> tuple[ast.SourceFile, tuple[Diagnostic, ...], Memory]:
+    """The same of a source that was read before as ``memory``, and what is to be kept of it now.
+
+    The result does not depend on the memory, only the time does that it takes.
+    """
+    reading, new = _read_again(data, file, memory)
+    return reading.tree, reading.diagnostics, new
+
+
+def _read_again(data: bytes | str, file: str, memory: Memory) -> tuple[Reading, Memory]:
+    """What reading gives, but for the lines that the memory spares, and the new memory."""
     start = Span(file, 1, 1, 1, 1)
     nothing = ast.SourceFile(start, "", ())
     if _size(data) > SOURCE_BYTES_MAX:
         message = f"the file is larger than {SOURCE_BYTES_MAX // 1024**2} MiB"
         hint = 'split it: `from "other.knhk" use Name` takes declarations from another file'
-        return nothing, (Diagnostic(codes.TOO_LARGE, message, start, hint),)
+        too_large = Diagnostic(codes.TOO_LARGE, message, start, hint)
+        return Reading("", (), nothing, (too_large,)), Memory()
     problems: list[Diagnostic] = []
     text = _text(data, file, problems)
-    lines = scan(grammar().vocabulary, text, file)
+    # A tab is reported for the whole file, so that no part of it is read on its own.
+    old = Memory() if "\t" in text else memory
+    lines = scan(grammar().vocabulary, text, file, old)
     if not lines:
         if not problems:
             hint = "begin with `workflow name` and an indented `flow`"
             problems.append(Diagnostic(codes.EMPTY_FILE, "the file is empty", start, hint))
-        return nothing, _in_order(problems)
-    doc, declarations = _read(lines, problems)
+        return Reading(text, (), nothing, _in_order(problems)), Memory()
+    new = Memory(text)
+    try:
+        doc, declarations = _read(lines, problems, old, new)
+    except Forgotten:
+        return _read_again(data, file, Memory())
     last = lines[-1].tokens[-1]
     span = Span(file, 1, 1, last.end_line, last.end_column)
-    return ast.SourceFile(span, doc, declarations), _in_order(problems)
+    tree = ast.SourceFile(span, doc, declarations)
+    return Reading(text, tuple(lines), tree, _in_order(problems)), new
 
 
-def _read(lines: list[Line], problems: list[Diagnostic]) -> tuple[str, tuple[ast.Declaration, ...]]:
+def _read(
+    lines: list[Line], problems: list[Diagnostic], old: Memory, new: Memory
+) -> tuple[str, tuple[ast.Declaration, ...]]:
     """The docstring and the declarations in the lines; their problems are added to the list."""
-    ready = grammar()
-    builder = Builder()
-    # Lark's own types say `str` where it keeps rules.
-    actions: Any = callbacks(builder, ready.rules)
-    reader = Reader(ParseConf(ready.tables.parse_table, actions, "file"), ready.soft)
+    reading = reader(old, new)
     try:
-        return reader.read(lines)
+        return reading.read(lines)
     except TooMany:
         return "", ()
     finally:
         # What is wrong with the characters of a line is enough to say about it.
         told = {problem.span.line for problem in problems}
-        found = (*reader.diagnostics, *builder.diagnostics)
+        found = (*reading.diagnostics, *reading.noted)
         problems += [problem for problem in found if problem.span.line not in told]
+
+
+def reader(old: Memory, new: Memory) -> Reader:
+    """A reader of the language, for one source."""
+    ready = grammar()
+    builder = Builder()
+    methods = callbacks(builder, ready.rules)
+    actions: list[Action] = [methods[rule] for rule in ready.rules]
+    return Reader(ready.tables, ready.soft, actions, builder.diagnostics, old, new)
 
 
 def _in_order(problems: list[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -9,18 +9,16 @@ lines below it are read as what they are, and the work stays linear in the size 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
-
-from lark.exceptions import UnexpectedToken
-from lark.lexer import LexerThread
-from lark.parsers.lalr_parser_state import ParseConf, ParserState
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, cast
 
 from knhk.errors import Diagnostic, Span
 from knhk_dsl.syntax import ast, codes
 from knhk_dsl.syntax.build import BadToken, Misread
 from knhk_dsl.syntax.expectations import Situation, guess_line, unexpected
+from knhk_dsl.syntax.lalr import Action, Machine, Row, Tables, Unexpected
+from knhk_dsl.syntax.memory import Kept, Memory, moved
 from knhk_dsl.syntax.tokens import NESTING_MAX, Line, Token, too_deep
 
 #: Problems reported for one file; those behind are counted only.
@@ -52,6 +50,10 @@ class TooMany(Exception):
     """More problems than are worth reporting."""
 
 
+class Forgotten(Exception):
+    """A statement was kept that cannot be taken over where it stands now: read all of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """A level of indentation: its column, and whether the grammar knows of it.
@@ -64,41 +66,142 @@ class Level:
     imagined: bool = False
 
 
-class Reader:
-    """Feeds lines to the parser; see the head of the module."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A statement whose lines are being read.
 
-    def __init__(self, tables: ParseConf[Any], soft: frozenset[str]) -> None:
-        self._state = ParserState(tables, LexerThread(None, None))  # type: ignore[arg-type]
-        self._states: Mapping[Any, Mapping[str, Any]] = tables.states
+    ``state`` and ``before`` are the parser's state and the list of what stands before it,
+    ``depth`` is how many states are below it, ``problems`` how many there were then.
+    """
+
+    line: Line
+    kind: str
+    state: int
+    before: object
+    depth: int
+    problems: int
+
+
+class Reader:
+    """Feeds lines to the parser; see the head of the module.
+
+    Statements that were read before are taken over from ``old``; what is read goes into ``new``.
+    ``noted`` is the list of problems that the actions find.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        soft: frozenset[str],
+        actions: Sequence[Action],
+        noted: Sequence[Diagnostic],
+        old: Memory,
+        new: Memory,
+    ) -> None:
+        self._machine = Machine(tables, actions)
+        self._tables = tables
         self._soft = soft
+        self.noted = noted
+        self._old = old
+        self._new = new
+        self._lists = tables.behind("items", "statements", "chains")
+        self._begun: list[Begun] = []
         self._levels: list[Level] = [Level(0, False)]
         self._replaced = False
         self.diagnostics: list[Diagnostic] = []
 
     def read(self, lines: list[Line]) -> tuple[str, tuple[ast.Declaration, ...]]:
-        """The docstring and the declarations of a file; ``lines`` are all its lines."""
+        """The docstring and the declarations of a file; ``lines`` are all its lines.
+
+        Raises :class:`TooMany`, and :class:`Forgotten` when ``old`` does not fit.
+        """
+        self._read_lines(lines)
+        last = lines[-1].tokens[-1]
+        while len(self._levels) > 1:
+            if self._levels.pop().fed:
+                self._feed("DEDENT", last)
+        return cast("tuple[str, tuple[ast.Declaration, ...]]", self._machine.finish())
+
+    def stand_behind(self, lines: list[Line], last: Line, tokens: int) -> Situation | None:
+        """Where the parser stands behind some tokens of the last line; ``lines`` come before it.
+
+        ``None`` if these tokens cannot stand there. Raises what :meth:`read` raises.
+        """
+        self._read_lines(lines)
+        self._layout(last)
+        here = self._here()
+        for number, token in enumerate(last.tokens[:tokens]):
+            token.type = self._kind(last.tokens, number, here.row)
+            if not here.accepts(token.type):
+                return None
+            here = here.after(token.type)
+        return here
+
+    def _read_lines(self, lines: list[Line]) -> None:
         skipping = -1
         for line in lines:
             if skipping >= 0 and line.indent > skipping:
                 continue
             skipping = -1
             self._layout(line)
-            if not self._line(line):
+            if line.kept is not None:
+                self._take_over(line, line.kept)
+            elif not self._line(line):
                 skipping = line.indent
-        last = lines[-1].tokens[-1]
-        while len(self._levels) > 1:
-            if self._levels.pop().fed:
-                self._feed("DEDENT", last)
-        end = Token("$END", "", last.file, last.line, last.column, last.line, last.column)
-        made: tuple[str, tuple[ast.Declaration, ...]]
-        made = self._state.feed_token(end, is_end=True)  # type: ignore[arg-type]
-        return made
 
     def report(self, problem: Diagnostic) -> None:
         """Note a problem; raises :class:`TooMany` when there are enough."""
         self.diagnostics.append(problem)
         if len(self.diagnostics) > DIAGNOSTICS_MAX:
             raise TooMany
+
+    # --- what was read before ---------------------------------------------------------------
+
+    def _take_over(self, line: Line, kept: Kept) -> None:
+        """Let a statement that is known stand where it would be read again."""
+        machine, level = self._machine, self._levels[-1]
+        fits = machine.settle(kept.kind) is not None and machine.states[-1] == kept.state
+        if not fits or level.imagined or level.indent != line.indent:
+            raise Forgotten
+        self._note(line, kept.kind, len(machine.states))
+        node = kept.node if kept.at == line.number else moved(kept.node, line.number - kept.at)
+        machine.values[-1] = (machine.values[-1], node)
+        self._replaced = False
+        self._new.take_over(self._old, line.kept_on, kept.lines, line.number - line.kept_on)
+        if node is not kept.node:
+            self._new.keep(line.number, replace(kept, node=node, at=line.number))
+
+    def _note(self, line: Line, kind: str, depth: int) -> None:
+        """A line begins, on top of so many states: keep the statement that ends before it."""
+        begun, states, values = self._begun, self._machine.states, self._machine.values
+        while begun and begun[-1].line.indent > line.indent:
+            begun.pop()
+        state, made = states[depth - 1], values[depth - 2]
+        problems = len(self.diagnostics) + len(self.noted)
+        if begun and begun[-1].line.indent == line.indent:
+            earlier = begun.pop()
+            if (state, depth, problems) == (earlier.state, earlier.depth, earlier.problems):
+                self._keep(earlier, made, line)
+        if state in self._lists and not self._levels[-1].imagined:
+            begun.append(Begun(line, kind, state, made, depth, problems))
+
+    def _keep(self, begun: Begun, made: tuple[object, ast.SyntaxNode], behind: Line) -> None:
+        """Keep a statement, if it is the only one between two lines."""
+        first = begun.line
+        before, node = made
+        if before is not begun.before or first.kept is not None:
+            return
+        kept = Kept(
+            first.indent,
+            self._new.with_next_line(first.offset, behind.offset),
+            behind.offset - first.offset,
+            behind.number - first.number,
+            begun.kind,
+            begun.state,
+            node,
+            first.number,
+        )
+        self._new.keep(first.number, kept)
 
     # --- indentation ----------------------------------------------------------------------
 
@@ -165,34 +268,35 @@ class Reader:
                 line.problems.clear()
                 return self._line(line)
             return self._replace(line)
-        stacks = self._state.state_stack.copy(), self._state.value_stack.copy()
-        mistake = self._mistake(line)
+        machine = self._machine
+        states, values = machine.states.copy(), machine.values.copy()
+        mistake = self._mistake(line, states)
         if mistake is None:
             return True
         self.report(mistake)
-        self._state.state_stack[:], self._state.value_stack[:] = stacks
+        machine.states[:], machine.values[:] = states, values
         return self._replace(line)
 
-    def _mistake(self, line: Line) -> Diagnostic | None:
+    def _mistake(self, line: Line, states: list[int]) -> Diagnostic | None:
+        """What is wrong with a line, which is read in these states; ``None`` if it was read."""
         tokens = line.tokens
         if len(tokens) > NESTING_MAX:
             deep = _nested_too_deep(tokens)
             if deep is not None:
                 return too_deep(deep.span)
-        states, soft = self._states, self._soft
-        stack, feed = self._state.state_stack, self._state.feed_token
-        start = self._here()
+        machine, rows, soft = self._machine, self._tables.rows, self._soft
         read = 0
         try:
             for token in tokens:
-                if token.type in soft and token.type not in states[stack[-1]]:
-                    grouped = "GROUP" in states[stack[-1]] and _before_bracket(tokens, read)
-                    token.type = "GROUP" if grouped else "NAME"
-                feed(token)  # type: ignore[arg-type]
+                if token.type in soft:
+                    token.type = self._kind(tokens, read, rows[machine.states[-1]])
+                machine.feed(token)
                 read += 1
+                if read == 1:
+                    self._note(line, token.type, len(machine.states) - 1)
             self._feed("NEWLINE", tokens[-1])
-        except UnexpectedToken:
-            return unexpected(start, tokens, read)
+        except Unexpected:
+            return unexpected(self._situation(states), tokens, read)
         except Misread as misread:
             return misread.diagnostic
         return None
@@ -206,21 +310,30 @@ class Reader:
         span = Span(first.file, first.line, first.column, last.end_line, last.end_column)
         for kind in (guess.kind, "BAD"):
             if here.accepts(kind):
-                self._state.feed_token(BadToken(kind, guess.names, span))  # type: ignore[arg-type]
+                self._machine.feed(BadToken(kind, guess.names, span))
                 self._feed("NEWLINE", last)
                 return kind != "BAD"
         return False
 
     # --- the parser -----------------------------------------------------------------------
 
+    def _kind(self, tokens: list[Token], number: int, row: Row) -> str:
+        """What a token is where the parser has this row: a keyword may be a name there."""
+        kind = tokens[number].type
+        if kind not in self._soft or kind in row:
+            return kind
+        return "GROUP" if "GROUP" in row and _before_bracket(tokens, number) else "NAME"
+
     def _here(self) -> Situation:
-        return Situation(self._states, self._state.state_stack.copy(), self._soft)
+        return self._situation(self._machine.states)
+
+    def _situation(self, states: list[int]) -> Situation:
+        return Situation(self._tables, states, self._soft)
 
     def _feed(self, kind: str, near: Token) -> None:
         """Feed a token that stands for no text, at the end of another."""
         line, column = near.end_line, near.end_column
-        token = Token(kind, "", near.file, line, column, line, column)
-        self._state.feed_token(token)  # type: ignore[arg-type]
+        self._machine.feed(Token(kind, "", near.file, line, column, line, column))
 
 
 def _before_bracket(tokens: list[Token], index: int) -> bool:

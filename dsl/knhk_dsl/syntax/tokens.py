@@ -21,6 +21,7 @@ from lark.lexer import PatternStr, TerminalDef
 
 from knhk.errors import Diagnostic, Span
 from knhk_dsl.syntax import codes
+from knhk_dsl.syntax.memory import Kept, Memory
 
 #: How many problems of one line are told.
 LINE_PROBLEMS_MAX: Final = 10
@@ -88,14 +89,23 @@ class Token:
 
 
 class Line:
-    """A logical line: its indentation in columns, its tokens, and what was wrong with them."""
+    """A logical line: its indentation in columns, its tokens, and what was wrong with them.
 
-    __slots__ = ("indent", "problems", "tokens")
+    ``number`` is that of its first line in the source, ``offset`` where this begins. With
+    ``kept`` it stands for a whole statement that was read before, on the line ``kept_on``, and
+    has its first token only.
+    """
 
-    def __init__(self, indent: int) -> None:
+    __slots__ = ("indent", "kept", "kept_on", "number", "offset", "problems", "tokens")
+
+    def __init__(self, indent: int, number: int, offset: int) -> None:
         self.indent = indent
+        self.number = number
+        self.offset = offset
         self.tokens: list[Token] = []
         self.problems: list[Diagnostic] = []
+        self.kept: Kept | None = None
+        self.kept_on = 0
 
 
 class Vocabulary:
@@ -127,8 +137,15 @@ class Scanner:
     """One pass over a source; see the head of the module."""
 
     def __init__(
-        self, vocabulary: Vocabulary, text: str, file: str, unclosed: frozenset[int]
+        self,
+        vocabulary: Vocabulary,
+        text: str,
+        file: str,
+        unclosed: frozenset[int],
+        memory: Memory,
     ) -> None:
+        self._memory = memory
+        self._grown = text.count("\n") - memory.newlines
         self._match = vocabulary.match
         self._keywords = vocabulary.keywords
         self._text = text
@@ -155,11 +172,32 @@ class Scanner:
             self._move_over_blank_lines()
             if self._position >= end:
                 break
-            line = Line(self._indent())
+            if self._recall():
+                continue
+            number, offset = self._line, self._position
+            line = Line(self._indent(), number, offset)
             self.lines.append(line)
             self._scan_line(line)
         if self._tabs:
             self.lines[0].problems.append(self._tab_problem())
+
+    def _recall(self) -> bool:
+        """Whether a statement was passed over that is known from before."""
+        for on in (self._line, self._line - self._grown):
+            kept = self._memory.find(on, self._text, self._position)
+            if kept is not None:
+                break
+        else:
+            return False
+        line = Line(kept.indent, self._line, self._position)
+        number, column = self._line, kept.indent + 1
+        line.tokens.append(Token(kept.kind, "", self._file, number, column, number, column))
+        line.kept, line.kept_on = kept, on
+        self.lines.append(line)
+        self._position += kept.size
+        self._line += kept.lines
+        self._line_start = self._position
+        return True
 
     def _tab_problem(self) -> Diagnostic:
         others = len(self._tabs) - 1
@@ -427,16 +465,17 @@ def too_deep(span: Span) -> Diagnostic:
     )
 
 
-def scan(vocabulary: Vocabulary, text: str, file: str) -> list[Line]:
+def scan(vocabulary: Vocabulary, text: str, file: str, memory: Memory | None = None) -> list[Line]:
     """The logical lines of a source, whose only line end is the line feed.
 
-    Nothing is raised: what cannot be read is a problem
-    of its line.
+    Nothing is raised: what cannot be read is a problem of its line. What ``memory`` has of the
+    text is passed over.
     """
-    first = Scanner(vocabulary, text, file, frozenset())
+    known = Memory() if memory is None else memory
+    first = Scanner(vocabulary, text, file, frozenset(), known)
     first.scan()
     if not first.found_unclosed:
         return first.lines
-    second = Scanner(vocabulary, text, file, frozenset(first.found_unclosed))
+    second = Scanner(vocabulary, text, file, frozenset(first.found_unclosed), known)
     second.scan()
     return second.lines

@@ -13,8 +13,8 @@ import pytest
 
 from knhk.errors import Diagnostic
 from knhk_dsl import Sources, check_sources
-from knhk_dsl.report import CODES
-from knhk_dsl.syntax.render import render_human
+from knhk_dsl.diagnostics import codes
+from knhk_dsl.rendering.human import render_human
 from tests.dsl.check.environment import ENVIRONMENT
 
 CASES = Path(__file__).parent / "cases"
@@ -71,4 +71,5 @@ def test_a_case_named_after_a_code_reports_that_code_and_no_other_error() -> Non
 
 def test_every_code_of_the_checker_has_a_case() -> None:
     reported = {each.code for path in SOURCES for each in check(path)[0]}
-    assert set(CODES) - ELSEWHERE == reported & set(CODES)
+    known = {code for code in codes() if code[:3] in {"KN2", "KN3", "KN5", "KN6", "KN9"}}
+    assert known - ELSEWHERE == reported & known

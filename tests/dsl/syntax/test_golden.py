@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from knhk_dsl.rendering.human import render_human
 from knhk_dsl.syntax.parse import parse
-from knhk_dsl.syntax.render import render_human
 from tests.dsl.syntax.dump import dump
 
 CASES = Path(__file__).parent / "cases"

@@ -1,11 +1,9 @@
-"""How diagnostics look to people and to programs."""
+"""How diagnostics look to people."""
 
 from __future__ import annotations
 
-import json
-
-from knhk.errors import WARNING, Diagnostic, Span
-from knhk_dsl.syntax.render import WIDTH_MAX, render_human, render_json
+from knhk.errors import WARNING, Diagnostic, Run, Span, Step
+from knhk_dsl.rendering.human import WIDTH_MAX, render_human
 
 
 def diagnostic(span: Span, **more: object) -> Diagnostic:
@@ -76,7 +74,6 @@ def test_a_file_that_is_not_at_hand_is_named_without_its_line() -> None:
 
 def test_nothing_is_shown_for_no_diagnostics() -> None:
     assert "" == render_human([], {})
-    assert [] == json.loads(render_json([]))
 
 
 def test_what_a_terminal_would_act_upon_is_not_passed_on() -> None:
@@ -95,22 +92,17 @@ def test_colour_changes_nothing_but_the_colour() -> None:
     assert render_human(found, {"a": "abc"}) == plain
 
 
-def test_json_has_every_field() -> None:
-    related = ((Span("b", 5, 6, 7, 8), "there"),)
-    found = [diagnostic(Span("a", 1, 2, 3, 4), hint="so", related=related)]
-    place = {"line": 5, "column": 6, "end_line": 7, "end_column": 8}
-    expected = [
-        {
-            "code": "KN101",
-            "severity": "error",
-            "message": "something is wrong",
-            "file": "a",
-            "line": 1,
-            "column": 2,
-            "end_line": 3,
-            "end_column": 4,
-            "hint": "so",
-            "related": [{"message": "there", "file": "b", **place}],
-        }
-    ]
-    assert expected == json.loads(render_json(found))
+def test_a_run_is_drawn_between_the_source_line_and_the_hint() -> None:
+    run = Run((Step("pay"), Step("decide", choice=("fly",))), (("fly -> deliver", 1),))
+    shown = render_human([diagnostic(Span("a", 1, 1, 1, 2), hint="so", run=run)], {"a": "x"})
+    expected = (
+        "a:1:1: error[KN101]: something is wrong\n"
+        "    1 | x\n"
+        "      | ^\n"
+        "  run: the shortest that leads there\n"
+        "    1 ● pay\n"
+        "    2 ● decide -> fly\n"
+        "      ■ 1 token in fly -> deliver\n"
+        "  hint: so\n"
+    )
+    assert expected == shown

@@ -1,0 +1,106 @@
+"""Editing: what the language server does between an edit of a large file and its diagnostics.
+
+A workflow of 1,000 tasks is open, with something of everything in it. It is edited in four ways,
+each of them 20 times a round, to and fro: a word in a task, a guard in the flow, a line put in at
+the top (so that every place moves), a line that cannot be read. What is timed is all
+from the new text to the list of diagnostics, as the server finds them: reading, checking,
+comments that silence. The result of every edit is compared with that of a fresh check.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from large import source
+from measure import Sample, interleave
+from report import Bar, Row
+
+from knhk.plugins import environment
+from knhk_dsl.compilation import analyse
+from knhk_dsl.silencing import silence
+from knhk_dsl.sources import Readings, Sources
+
+TASKS = 1_000
+EDITS_A_ROUND = 20
+EDIT_MS_MAX = 150
+PATH = Path("/nowhere/big.knhk")
+
+#: The edits by what they do: a text becomes another and, the next time, is as it was.
+EDITS: dict[str, Callable[[str], str]] = {
+    "a word in a task": lambda text: text.replace("limit: 100)", "limit: 101)", 1),
+    "a guard in the flow": lambda text: text.replace("total > 1000 and", "total > 999 and", 1),
+    "a line at the top": lambda text: f"# A note.\n{text}",
+    "a line that cannot be read": lambda text: text.replace("timeout 2m\n", "timeout 2m (\n", 1),
+}
+
+
+class Editor:
+    """A file that is open and checked after each edit."""
+
+    def __init__(self, text: str) -> None:
+        self._readings = Readings()
+        self._environment = environment()
+        self.check(text)
+
+    def check(self, text: str) -> tuple[object, ...]:
+        """The diagnostics of the file with this text."""
+        return self._check(text, self._readings)
+
+    def check_afresh(self, text: str) -> tuple[object, ...]:
+        """The same, with nothing known from before."""
+        return self._check(text, Readings())
+
+    def _check(self, text: str, readings: Readings) -> tuple[object, ...]:
+        sources = Sources.of_editor(PATH, {PATH: text}, readings)
+        analysis = analyse(sources, self._environment)
+        shown, _ = silence(analysis.diagnostics, sources.files, explored=False)
+        return shown
+
+
+def editing(edit: Callable[[str], str]) -> Callable[[], float]:
+    """Milliseconds of an edit, on the average of some that go to and fro."""
+    texts = source(TASKS), edit(source(TASKS))
+    if texts[0] == texts[1]:
+        raise AssertionError("the edit changes nothing")
+    editor = Editor(texts[0])
+    expected = [editor.check_afresh(text) for text in texts]
+
+    def measure() -> float:
+        begin = time.perf_counter()
+        found = [
+            editor.check(text)
+            for text in itertools.islice(itertools.cycle(reversed(texts)), EDITS_A_ROUND)
+        ]
+        elapsed = time.perf_counter() - begin
+        if found[-2:] != [expected[1], expected[0]]:
+            raise AssertionError("an edit was checked otherwise than a fresh text")
+        return elapsed / EDITS_A_ROUND * 1_000
+
+    return measure
+
+
+def run(rounds: int) -> Iterator[Row]:
+    """Measure each edit, and beside it a fresh check of the same text."""
+    editor = Editor("")
+
+    def afresh() -> float:
+        begin = time.perf_counter()
+        editor.check_afresh(source(TASKS))
+        return (time.perf_counter() - begin) * 1_000
+
+    contenders = {name: editing(edit) for name, edit in EDITS.items()}
+    found = interleave({**contenders, "afresh": afresh}, rounds)
+    for name in EDITS:
+        sample: Sample = found[name]
+        yield Row(
+            "edit",
+            f"{TASKS:,} tasks, {name}",
+            "ms",
+            sample,
+            "a fresh check",
+            found["afresh"],
+            bar=Bar("<=", EDIT_MS_MAX),
+        )

@@ -1,0 +1,112 @@
+"""What was read of a source before, to be taken over where its text stands unchanged.
+
+Theory of operation: an edit changes a line or two, and all other declarations, statements and
+chains would be read as before. So a statement that was read without a problem is kept with its
+text and that of the line behind it: nothing further on can change how it is read. It is taken
+over where the same text stands again, on the same line or as many lines further on as the whole
+source has grown, and where the parser is in the same state. Then the result is what reading it
+again would give, moved to its line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, Final
+
+from knhk.errors import Span
+from knhk_dsl.syntax import ast
+
+__all__ = ["Kept", "Memory", "moved"]
+
+_LINE: Final = re.compile(r"[^\n]*\s*\S?")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A statement that was read without a problem.
+
+    ``text`` is that of its ``lines`` lines, ``size`` characters, and of the line behind them.
+    ``kind`` is its first terminal, ``state`` that of the parser before and after it. The places
+    in ``node`` are those of a statement that begins on line ``at``.
+    """
+
+    indent: int
+    text: str
+    size: int
+    lines: int
+    kind: str
+    state: int
+    node: ast.SyntaxNode
+    at: int
+
+
+class Memory:
+    """The statements of one text that were read without a problem, by their first lines."""
+
+    def __init__(self, text: str = "") -> None:
+        self.text = text
+        self.newlines: Final = text.count("\n")
+        self._kept: dict[int, Kept] = {}
+
+    def find(self, line: int, text: str, offset: int) -> Kept | None:
+        """What was kept on a line, if it stands at this offset of another text too."""
+        kept = self._kept.get(line)
+        return kept if kept is not None and text.startswith(kept.text, offset) else None
+
+    def with_next_line(self, begin: int, end: int) -> str:
+        """The text from one line to another, with this one and what follows it at once.
+
+        A word is read by what stands behind it, which may be on yet another line.
+        """
+        behind = _LINE.match(self.text, end)
+        assert behind is not None
+        return self.text[begin : behind.end()]
+
+    def keep(self, line: int, kept: Kept) -> None:
+        """Keep a statement that begins on a line."""
+        self._kept[line] = kept
+
+    def take_over(self, other: Memory, first: int, lines: int, moved_by: int) -> None:
+        """Keep all that another memory has of some lines, which are others now."""
+        for line in range(first, first + lines):
+            kept = other._kept.get(line)
+            if kept is not None:
+                self._kept[line + moved_by] = kept
+
+
+def moved(node: ast.SyntaxNode, lines: int) -> ast.SyntaxNode:
+    """A node whose places are so many lines further on."""
+    made = type(node)
+    return made(*_moved(_parts_of(made)(node), lines))
+
+
+def _moved(parts: tuple[object, ...], lines: int) -> list[Any]:
+    found: list[Any] = []
+    for part in parts:
+        if isinstance(part, Span):
+            line, end_line = part.line + lines, part.end_line + lines
+            found.append(Span(part.file, line, part.column, end_line, part.end_column))
+        elif isinstance(part, ast.SyntaxNode):
+            found.append(moved(part, lines))
+        elif isinstance(part, tuple):
+            found.append(tuple(_moved(part, lines)))
+        else:
+            found.append(part)
+    return found
+
+
+def _parts_of(made: type[ast.SyntaxNode]) -> Callable[[object], tuple[object, ...]]:
+    """What gives the parts of a node, in the order in which its class takes them."""
+    found = _PARTS.get(made)
+    if found is None:
+        names = [field.name for field in fields(made)]
+        found = attrgetter(*names) if len(names) > 1 else lambda node: (getattr(node, *names),)
+        _PARTS[made] = found
+    return found
+
+
+#: There are as many as there are classes of nodes.
+_PARTS: Final[dict[type, Callable[[object], tuple[object, ...]]]] = {}

@@ -1,0 +1,5 @@
+"""The whole check of sources: what the compiler finds, and what exploring the nets does."""
+
+from knhk.checking.check import Checked, check
+
+__all__ = ["Checked", "check"]
