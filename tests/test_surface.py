@@ -26,6 +26,7 @@ PUBLIC = [
     "knhk.module",
     "knhk.patterns",
     "knhk.plugins",
+    "knhk.pygments",
     "knhk.testing",
     "knhk.testing.conformance",
     "knhk_dsl",
@@ -34,7 +35,19 @@ PUBLIC = [
     "knhk_dsl.format",
     "knhk_plugins",
 ]
-HEAVY = {"anyio", "apsw", "asyncio", "httpx2", "lark", "numpy", "pluggy", "pydantic", "rich"}
+HEAVY = {
+    "anyio",
+    "apsw",
+    "asyncio",
+    "httpx2",
+    "lark",
+    "lsprotocol",
+    "numpy",
+    "pluggy",
+    "pygls",
+    "pydantic",
+    "rich",
+}
 
 
 def loaded_by(code: str) -> set[str]:

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from knhk.checking.data import check_data, with_runs
+from knhk.checking.guards import combined, worlds
 from knhk.checking.messages import check_messages, sent_names
 from knhk.checking.practice import check_practice
 from knhk.errors import ERROR, Diagnostic
 from knhk.model import Net
-from knhk.soundness import LIMIT_S, Inquiry, Verdict, diagnostics_of, prove
+from knhk.soundness import LIMIT_S, Answer, Inquiry, Verdict, diagnostics_of, prove
 from knhk_dsl import Sources
 from knhk_dsl.check.workflow import CheckedWorkflow
 from knhk_dsl.compilation import Analysis, analyse
@@ -43,7 +44,7 @@ def check(sources: Sources, environment: Environment, *, limit_s: float = LIMIT_
     verdicts: dict[tuple[str, str], Verdict] = {}
     sent = sent_names(sources.root)
     for workflow, net in outlines(analysis):
-        verdict = prove(net, limit_s)
+        verdict = _proved(workflow, net, analysis, limit_s)
         verdicts[workflow.file.name, net.name] = verdict
         inquiry = Inquiry(net)
         found = with_runs(found, workflow, inquiry)
@@ -54,6 +55,16 @@ def check(sources: Sources, environment: Environment, *, limit_s: float = LIMIT_
     unique = dict.fromkeys(found)
     ordered = sorted(unique, key=lambda diagnostic: (diagnostic.span, diagnostic.code))
     return Checked(tuple(ordered), verdicts)
+
+
+def _proved(workflow: CheckedWorkflow, net: Net, analysis: Analysis, limit_s: float) -> Verdict:
+    """The verdict for a workflow; its guards are looked into where free ones lead to a fault."""
+    plain = prove(net, limit_s)
+    if plain.answer is not Answer.unsound:
+        return plain
+    possible = worlds(workflow, analysis.typer.types)
+    verdicts = [prove(net, limit_s / len(possible), choices) for choices in possible]
+    return combined(plain, verdicts)
 
 
 def outlines(analysis: Analysis) -> Iterator[tuple[CheckedWorkflow, Net]]:

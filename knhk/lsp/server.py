@@ -8,6 +8,7 @@ server listens, and begins again if there was another edit.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Iterable
 from typing import Final
@@ -53,6 +54,7 @@ class Server(LanguageServer):
         for uri in uris:
             self._tell(uri)
             await asyncio.sleep(0)
+        gc.collect()
 
     def _tell(self, uri: str) -> None:
         """Publish what is wrong with a document, and with files it uses that are not open."""
@@ -84,7 +86,11 @@ class Refusal(JsonRpcException):
 def serve() -> None:
     """Serve an editor over stdin and stdout until it leaves."""
     logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_worth_a_traceback)
-    make_server(environment()).start_io()
+    server = make_server(environment())
+    # Garbage is collected after diagnostics are told, so that nobody waits for it.
+    gc.disable()
+    gc.freeze()
+    server.start_io()
 
 
 def _is_worth_a_traceback(record: logging.LogRecord) -> bool:

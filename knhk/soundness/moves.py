@@ -138,11 +138,13 @@ class Moves:
 
     ``start`` holds the counts at the beginning; components up to ``tokens`` are tokens and
     work, those behind are marks. ``routes`` and ``tasks`` are the transitions that pass by
-    themselves, in net order, and those of the environment.
+    themselves, in net order, and those of the environment. ``choices`` says for some splits
+    which sets of their arrows may be taken; all others are free.
     """
 
-    def __init__(self, net: Net) -> None:
+    def __init__(self, net: Net, choices: dict[int, list[list[int]]] | None = None) -> None:
         self.net = net
+        self.choices: dict[int, list[list[int]]] = {} if choices is None else choices
         self.program = Program(net)
         self.names: list[str] = [place.name for place in net.places]
         self.start: list[int] = [place.tokens for place in net.places]
@@ -386,14 +388,16 @@ class _Reader:
             over.ends = True
             ways.append(over)
         else:
-            ways.extend(self._way(number, node, chosen) for chosen in self._choices(node))
+            ways.extend(self._way(number, node, chosen) for chosen in self._choices(number, node))
         if node.kind == NODE_TASK and not _skips(node):
             ways.extend(self._exception(arrow) for arrow in node.exceptions)
         return ways
 
-    def _choices(self, node: Node) -> list[list[int]]:
+    def _choices(self, number: int, node: Node) -> list[list[int]]:
         """The sets of arrows that a split may choose when its guards are free."""
         arrows = list(range(len(node.outputs)))
+        if number in self.moves.choices:
+            return self.moves.choices[number]
         if node.split == SPLIT_XOR and arrows:
             return [[at] for at in arrows]
         if node.split != SPLIT_OR or not arrows:
@@ -475,7 +479,7 @@ class _Reader:
         for transition in found:
             transition.takes.append((hidden, 1))
             transition.ways = []
-            for chosen in self._choices(node):
+            for chosen in self._choices(number, node):
                 way = self._way(number, node, chosen)
                 way.event = "completes early"
                 way.puts.append((hidden, 1))

@@ -94,11 +94,16 @@ class Verdict:
     moves: Moves | None = None
 
 
-def prove(net: Net, limit_s: float = LIMIT_S) -> Verdict:
-    """Explore a net; raises nothing. Takes about ``limit_s`` seconds at most."""
+def prove(
+    net: Net, limit_s: float = LIMIT_S, choices: dict[int, list[list[int]]] | None = None
+) -> Verdict:
+    """Explore a net; raises nothing. Takes about ``limit_s`` seconds at most.
+
+    ``choices`` says for some nodes which sets of their arrows may be taken; all else is free.
+    """
     deadline = time.monotonic() + limit_s
     try:
-        moves = Moves(net)
+        moves = Moves(net, choices)
     except TooComplex as error:
         return Verdict(Answer.unknown, reason=str(error))
     rules = Rules(moves)

@@ -29,6 +29,7 @@ def test_the_help_lists_every_command(project: Project) -> None:
         "conformance",
         "fmt",
         "list",
+        "lsp",
         "resume",
         "run",
         "show",

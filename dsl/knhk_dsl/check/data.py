@@ -44,7 +44,7 @@ def reads(workflow: CheckedWorkflow) -> Iterator[Read]:
     names = {*workflow.tasks, *workflow.variables}
     for node, after, expr in _sites(workflow):
         tested = set(_tested(expr))
-        for name in _names(expr):
+        for name in names_in(expr):
             if name.name in names:
                 yield Read(name.name, node, after, name.span, name.name in tested)
 
@@ -97,16 +97,16 @@ def _before(task: ast.TaskDecl) -> Iterator[ast.Expr]:
                 pass
 
 
-def _names(expr: object) -> Iterator[ast.Name]:
+def names_in(expr: object) -> Iterator[ast.Name]:
     """Every name in an expression that is not the name of a function."""
     if isinstance(expr, ast.Name):
         yield expr
     elif isinstance(expr, ast.Call) and isinstance(expr.callee, ast.Name):
         for argument in expr.arguments:
-            yield from _names(argument)
+            yield from names_in(argument)
     else:
         for part in _parts(expr):
-            yield from _names(part)
+            yield from names_in(part)
 
 
 def _tested(expr: object) -> Iterator[str]:
@@ -115,9 +115,9 @@ def _tested(expr: object) -> Iterator[str]:
         case ast.Comparison():
             sides = (expr.left, *expr.operands)
             if any(isinstance(side, ast.Literal) and side.value is None for side in sides):
-                yield from (name.name for side in sides for name in _names(side))
+                yield from (name.name for side in sides for name in names_in(side))
         case ast.Call(callee=ast.Name(name=function)) if function in _LENIENT:
-            yield from (name.name for argument in expr.arguments for name in _names(argument))
+            yield from (name.name for argument in expr.arguments for name in names_in(argument))
         case _:
             pass
     for part in _parts(expr):

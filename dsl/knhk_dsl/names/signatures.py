@@ -132,9 +132,7 @@ class Signatures:
             return CallSignature((), reader.class_type(definition), UNKNOWN, UNKNOWN)
         return _function_signature(definition, reader)
 
-    def place(
-        self, module: str, name: str, directories: tuple[Path, ...]
-    ) -> PythonPlace | None:
+    def place(self, module: str, name: str, directories: tuple[Path, ...]) -> PythonPlace | None:
         """Where a name is defined, if that can be read."""
         try:
             found = self.modules.find(module, directories)

@@ -42,6 +42,12 @@ class Kept:
     node: ast.SyntaxNode
     at: int
 
+    def on(self, line: int, node: ast.SyntaxNode) -> Kept:
+        """The same on another line, where its places are those of ``node``."""
+        return Kept(
+            self.indent, self.text, self.size, self.lines, self.kind, self.state, node, line
+        )
+
 
 class Memory:
     """The statements of one text that were read without a problem, by their first lines."""

@@ -10,7 +10,7 @@ lines below it are read as what they are, and the work stays linear in the size 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, cast
 
 from knhk.errors import Diagnostic, Span
@@ -169,7 +169,7 @@ class Reader:
         self._replaced = False
         self._new.take_over(self._old, line.kept_on, kept.lines, line.number - line.kept_on)
         if node is not kept.node:
-            self._new.keep(line.number, replace(kept, node=node, at=line.number))
+            self._new.keep(line.number, kept.on(line.number, node))
 
     def _note(self, line: Line, kind: str, depth: int) -> None:
         """A line begins, on top of so many states: keep the statement that ends before it."""
