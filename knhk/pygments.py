@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pygments.lexer import RegexLexer, bygroups, include, words
+from pygments.lexer import RegexLexer, default, include, words
 from pygments.token import (
     Comment,
     Keyword,
@@ -53,12 +53,8 @@ class KnhkLexer(RegexLexer):
             (r"-\[[^\]\n]*\]->|->", Operator),
             (_DURATION, Number),
             (_NUMBER, Number),
-            (
-                rf"\b({'|'.join(DECLARATIONS)})([ \t]+)([^\W\d]\w*)",
-                bygroups(Keyword.Declaration, Whitespace, Name.Class),
-            ),
             (_GROUP, Keyword.Reserved),
-            (words(DECLARATIONS, prefix=r"\b", suffix=r"\b"), Keyword.Declaration),
+            (words(DECLARATIONS, prefix=r"\b", suffix=r"\b"), Keyword.Declaration, "declared"),
             (words(CONSTANTS, prefix=r"\b", suffix=r"\b"), Keyword.Constant),
             (words(OPERATORS, prefix=r"\b", suffix=r"\b"), Operator.Word),
             (words(NODES, prefix=r"\b", suffix=r"\b"), Name.Builtin.Pseudo),
@@ -67,6 +63,11 @@ class KnhkLexer(RegexLexer):
             (r"[^\W\d]\w*", Name),
             (r"[-+*/%<>=!]+", Operator),
             (r"[()\[\],:.?]", Punctuation),
+        ],
+        "declared": [
+            (r"[ \t]+", Whitespace),
+            (r"[^\W\d]\w*", Name.Class, "#pop"),
+            default("#pop"),
         ],
         "text": [
             (r"\\.", String.Escape),

@@ -7,14 +7,11 @@ const { LanguageClient } = require("vscode-languageclient/node");
 
 let client;
 
-function command() {
-  const folder = workspace.workspaceFolders?.[0]?.uri.fsPath ?? "";
-  const words = workspace.getConfiguration("knhk").get("server.command");
-  return words.map((word) => word.replaceAll("${workspaceFolder}", folder));
-}
-
 async function start() {
-  const [program, ...args] = command();
+  const settings = workspace.getConfiguration("knhk");
+  const folder = workspace.workspaceFolders?.[0]?.uri.fsPath ?? "";
+  const words = settings.get("server.command");
+  const [program, ...args] = words.map((word) => word.replaceAll("${workspaceFolder}", folder));
   client = new LanguageClient(
     "knhk",
     "KNHK",
@@ -24,6 +21,7 @@ async function start() {
         { scheme: "file", language: "knhk" },
         { scheme: "untitled", language: "knhk" },
       ],
+      initializationOptions: { explore: settings.get("explore") },
       synchronize: { fileEvents: workspace.createFileSystemWatcher("**/*.{knhk,py}") },
     },
   );

@@ -90,6 +90,10 @@ class Project:
                 return document.uri
         return path.as_uri()
 
+    def texts_by_name(self) -> dict[str, str]:
+        """The texts of the open documents that are in files."""
+        return {str(path): text for path, text in self._texts().items()}
+
     def _texts(self) -> dict[Path, str]:
         return {
             document.path: document.text

@@ -2,7 +2,8 @@
 
 An edit makes all diagnostics stale. They are found anew when no further edit has come for a
 moment, the changed document first, and told as soon as they are there; between two documents the
-server listens, and begins again if there was another edit.
+server listens, and begins again if there was another edit. What only the exploration of the nets
+finds comes later, if nothing has changed until then.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from knhk import __version__
+from knhk.errors import Diagnostic
+from knhk.lsp.checks import explored
 from knhk.lsp.session import Session
 from knhk.plugins import environment
 from knhk_dsl.environment import Environment
@@ -25,8 +28,9 @@ from knhk_dsl.index import RefusedRename
 
 __all__ = ["Server", "serve"]
 
-#: Seconds without an edit after which diagnostics are found.
-PAUSE_S: Final = 0.05
+#: Seconds without an edit after which diagnostics are found, and after which nets are explored.
+PAUSE_S: Final = 0.01
+LONG_PAUSE_S: Final = 0.4
 
 
 class Server(LanguageServer):
@@ -38,6 +42,7 @@ class Server(LanguageServer):
             "knhk", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full
         )
         self.session = Session(surroundings)
+        self.explores = True
         self._checking: asyncio.Task[None] | None = None
         self._told: dict[str, set[str]] = {}
 
@@ -51,23 +56,38 @@ class Server(LanguageServer):
 
     async def _check(self, uris: Iterable[str]) -> None:
         await asyncio.sleep(PAUSE_S)
+        quick: dict[str, tuple[Diagnostic, ...]] = {}
         for uri in uris:
-            self._tell(uri)
+            quick[uri] = self.session.diagnostics(uri)
+            self._tell(uri, quick[uri])
             await asyncio.sleep(0)
         gc.collect()
+        if self.explores:
+            await asyncio.sleep(LONG_PAUSE_S)
+            for uri, known in quick.items():
+                await self._explore(uri, known)
 
-    def _tell(self, uri: str) -> None:
+    async def _explore(self, uri: str, known: tuple[Diagnostic, ...]) -> None:
+        """Tell what exploring the nets adds to what is known of a document."""
+        question = self.session.question(uri)
+        found = None if question is None else await explored(question)
+        if found is not None and found != known:
+            self._tell(uri, found)
+
+    def _tell(self, uri: str, diagnostics: Iterable[Diagnostic]) -> None:
         """Publish what is wrong with a document, and with files it uses that are not open."""
         documents = self.session.project.documents
-        found = self.session.diagnostics(uri)
-        found = {each: told for each, told in found.items() if each == uri or each not in documents}
+        by_document = self.session.by_document(uri, diagnostics)
+        found = {each: told for each, told in by_document.items() if each not in documents}
+        if uri in by_document:
+            found[uri] = by_document[uri]
         gone = self._told.get(uri, set()) - set(found)
         self._told[uri] = set(found)
         others = {each for by, told in self._told.items() if by != uri for each in told}
         for each in sorted(gone - others):
             self._publish(each, [])
-        for each, diagnostics in found.items():
-            self._publish(each, diagnostics)
+        for each, shown in found.items():
+            self._publish(each, shown)
 
     def _publish(self, uri: str, diagnostics: list[types.Diagnostic]) -> None:
         document = self.session.project.documents.get(uri)
@@ -110,8 +130,10 @@ def make_server(surroundings: Environment) -> Server:
 def _follow_documents(server: Server) -> None:
     project = server.session.project
 
-    @server.feature(types.INITIALIZED)
-    def initialized(_params: types.InitializedParams) -> None:
+    @server.feature(types.INITIALIZE)
+    def initialize(params: types.InitializeParams) -> None:
+        options = params.initialization_options
+        server.explores = not isinstance(options, dict) or options.get("explore") is not False
         agreed = server.workspace.position_encoding
         server.session.encoding = agreed or types.PositionEncodingKind.Utf16
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from lsprotocol import types
 
 from knhk.errors import CheckError, Diagnostic, Span
-from knhk.lsp.checks import diagnostics_of
+from knhk.lsp.checks import Question, quick_diagnostics
 from knhk.lsp.messages import completion_item, diagnostic_of, document_symbols
 from knhk.lsp.positions import Encoding, place_of, position_of, range_of
 from knhk.lsp.project import Project, View
@@ -55,15 +55,30 @@ class Session:
 
     # --- diagnostics ------------------------------------------------------------------------
 
-    def diagnostics(self, uri: str) -> dict[str, list[types.Diagnostic]]:
-        """What is wrong with a document and the files it uses, by URI."""
+    def diagnostics(self, uri: str) -> tuple[Diagnostic, ...]:
+        """What the compiler finds wrong with a document and the files it uses."""
+        view = self.project.view(uri)
+        return () if view is None else quick_diagnostics(view.analysis)
+
+    def question(self, uri: str) -> Question | None:
+        """What there is to explore about a document."""
+        document = self.project.documents.get(uri)
+        if document is None:
+            return None
+        path = "" if document.path is None else str(document.path)
+        return Question(path, document.text, self.project.texts_by_name())
+
+    def by_document(
+        self, uri: str, diagnostics: Iterable[Diagnostic]
+    ) -> dict[str, list[types.Diagnostic]]:
+        """Diagnostics of a document and the files it uses, by URI; each file has a list."""
         view = self.project.view(uri)
         if view is None:
             return {}
         found: dict[str, list[types.Diagnostic]] = {
             self._uri(view, file): [] for file in view.analysis.scopes
         }
-        for diagnostic in diagnostics_of(view.analysis):
+        for diagnostic in diagnostics:
             where = self._location(view, diagnostic.span)
             shown = diagnostic_of(diagnostic, lambda span: self._location(view, span))
             found.setdefault(where.uri, []).append(shown)
@@ -188,7 +203,7 @@ class Session:
         )
         return [
             made
-            for diagnostic in diagnostics_of(view.analysis)
+            for diagnostic in quick_diagnostics(view.analysis)
             if _touches(diagnostic.span, view.file, first, last)
             for action in actions(diagnostic, view.page)
             if (made := self._action(view, diagnostic, action)) is not None

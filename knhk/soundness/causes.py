@@ -69,7 +69,8 @@ def cause_of(moves: Moves, node: int, told: Iterable[Passage], counts: list[int]
         wanted = ""
     if any(counts[place] for place in missing) and len(waiting.inputs) == 1:
         there, weight = counts[missing[0]], _weights(waiting)[0]
-        words = f"{name} takes {weight} tokens at a time, and there are only {there}"
+        only = "is only one" if there == 1 else f"are only {there}"
+        words = f"{name} takes {weight} tokens at a time, and there {only}"
         return Cause(words, hint="let the numbers on the arrows fit each other")
     everyone = listed(sources(net, place) for place in waiting.inputs)
     why = _why_missing(moves, missing[0], passages)

@@ -97,7 +97,10 @@ class Editor:
 async def client(lsp_client: LanguageClient) -> AsyncIterator[None]:
     """A session that begins, and ends as an editor ends it."""
     await lsp_client.initialize_session(
-        types.InitializeParams(capabilities=client_capabilities("visual-studio-code"))
+        types.InitializeParams(
+            capabilities=client_capabilities("visual-studio-code"),
+            initialization_options={"explore": False},
+        )
     )
     yield
     await lsp_client.shutdown_session()
@@ -108,3 +111,25 @@ def editor(client: Listener, tmp_path: Path) -> Editor:
     """An editor in a small project."""
     directory = project(tmp_path).parent
     return Editor(client, directory)
+
+
+@pytest_lsp.fixture(
+    config=ClientServerConfig(
+        server_command=[sys.executable, "-m", "knhk", "lsp"],
+        client_factory=Listener,
+        server_env=dict(os.environ),
+    )
+)
+async def exploring_client(lsp_client: LanguageClient) -> AsyncIterator[None]:
+    """The same with a server that explores nets."""
+    await lsp_client.initialize_session(
+        types.InitializeParams(capabilities=client_capabilities("visual-studio-code"))
+    )
+    yield
+    await lsp_client.shutdown_session()
+
+
+@pytest.fixture
+def exploring_editor(exploring_client: Listener, tmp_path: Path) -> Editor:
+    """An editor whose server explores nets."""
+    return Editor(exploring_client, project(tmp_path).parent)

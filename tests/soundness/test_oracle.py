@@ -21,7 +21,7 @@ from tests.orjoin.nets import block_nets, close_nets, free_nets
 
 from . import oracle
 
-NETS_MAX = int(os.environ.get("KNHK_SOUNDNESS_NETS", "100"))
+NETS_MAX = int(os.environ.get("KNHK_SOUNDNESS_NETS", "25"))
 SEED = os.environ.get("KNHK_SOUNDNESS_SEED", "")
 STATES_MAX = 3_000
 

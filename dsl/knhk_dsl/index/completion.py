@@ -116,7 +116,7 @@ class _Place:
         self._cursor = cursor
         self._scope: FileScope = analysis.entry
         self._workflow = self._enclosing(line)
-        self.path = _path(self._scope.source.tree)
+        self.path = _path(self._scope.source.tree, line)
 
     def _enclosing(self, line: int) -> ast.WorkflowDecl | None:
         declarations = self._scope.source.tree.declarations
@@ -300,17 +300,17 @@ def _holds(names: tuple[ast.UsedName, ...]) -> bool:
     return any(used.name == PLACEHOLDER for used in names)
 
 
-def _path(node: object) -> list[ast.SyntaxNode]:
-    """The nodes from a tree to the placeholder in it; empty if it is not there."""
+def _path(node: object, line: int) -> list[ast.SyntaxNode]:
+    """The nodes from a tree to the placeholder on a line of it; empty if it is not there."""
     if isinstance(node, (ast.Name, ast.Attribute)) and node.name == PLACEHOLDER:
         return [node]
     parts: Iterable[object] = ()
     if isinstance(node, tuple):
         parts = node
-    elif isinstance(node, ast.SyntaxNode):
+    elif isinstance(node, ast.SyntaxNode) and node.span.line <= line <= node.span.end_line:
         parts = (getattr(node, field.name) for field in fields(node))
     for part in parts:
-        below = _path(part)
+        below = _path(part, line)
         if below:
             return [node, *below] if isinstance(node, ast.SyntaxNode) else below
     return []

@@ -92,16 +92,21 @@ def moved(node: ast.SyntaxNode, lines: int) -> ast.SyntaxNode:
 def _moved(parts: tuple[object, ...], lines: int) -> list[Any]:
     found: list[Any] = []
     for part in parts:
-        if isinstance(part, Span):
+        if type(part) in _PLAIN:
+            found.append(part)
+        elif isinstance(part, Span):
             line, end_line = part.line + lines, part.end_line + lines
             found.append(Span(part.file, line, part.column, end_line, part.end_column))
-        elif isinstance(part, ast.SyntaxNode):
-            found.append(moved(part, lines))
         elif isinstance(part, tuple):
-            found.append(tuple(_moved(part, lines)))
+            found.append(tuple(_moved(part, lines)) if part else part)
         else:
-            found.append(part)
+            assert isinstance(part, ast.SyntaxNode)
+            found.append(moved(part, lines))
     return found
+
+
+#: What has no place.
+_PLAIN: Final = frozenset({bool, float, int, str, type(None)})
 
 
 def _parts_of(made: type[ast.SyntaxNode]) -> Callable[[object], tuple[object, ...]]:
