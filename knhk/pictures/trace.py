@@ -20,6 +20,7 @@ from knhk.model import (
     JOIN_XOR,
     NODE_TASK,
     SPLIT_AND,
+    SPLIT_OR,
     SPLIT_XOR,
     Net,
     Node,
@@ -35,6 +36,8 @@ DEPTH_MAX: Final = 200
 PASSES_MAX: Final = 10_000
 
 STARTS: Final = "starts"
+#: How the words of an event begin after which a task leaves by no arrow but an exception's.
+BREAKS: Final = ("fails", "is interrupted")
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,9 @@ class _Replay:
             self.started[node] -= 1
         else:
             self._take(node, 0)
-        if step.event:
-            aside = self._exception(node, step.event)
-            if aside is not None or step.event.startswith(("fails", "is ")):
-                self._put([aside] if aside is not None else [])
-                return
+        if step.event.startswith(BREAKS):
+            self._put(self._exceptions(node, step.event))
+            return
         self._empty(self.net.nodes[node].cancels)
         self._part(node, step.choice)
 
@@ -177,7 +178,7 @@ class _Replay:
             if self.net.nodes[node].kind != NODE_TASK and self._ready(node, depth, tried):
                 self._take(node, DEPTH_MAX)
                 self._empty(self.net.nodes[node].cancels)
-                self._put(self.out[node] if self.net.nodes[node].split == SPLIT_AND else arcs[:1])
+                self._leave(node, arcs)
                 return True
         return False
 
@@ -203,6 +204,13 @@ class _Replay:
             self._put(chosen[:1] if split == SPLIT_XOR else chosen)
         else:
             self.undecided[node] += 1 if split == SPLIT_XOR else len(arcs)
+
+    def _leave(self, node: int, wanted: list[Arc]) -> None:
+        """Put tokens by the split of a routing node so that one of the wanted arrows gets one."""
+        split = self.net.nodes[node].split
+        self._put(self.out[node] if split == SPLIT_AND else wanted[:1])
+        if split == SPLIT_OR:
+            self.undecided[node] += len(self.out[node]) - 1
 
     def _put(self, arcs: Iterable[Arc]) -> None:
         for arc in arcs:
@@ -230,14 +238,15 @@ class _Replay:
                     seen.update(more)
         return names
 
-    def _exception(self, node: int, event: str) -> Arc | None:
+    def _exceptions(self, node: int, event: str) -> list[Arc]:
         """The exception arrow that an event goes by: one that names it, else one that does not."""
-        name = event.rpartition(" ")[2]
+        kind = next((kind for kind in ("message", "signal") if f" {kind} " in event), "error")
+        wanted = [f"on {kind} {event.rpartition(' ')[2]}"]
+        if kind == "error":
+            wanted += ["on timeout"] if event.lower().endswith("timeout") else []
+            wanted += ["on error"]
         ways = {arc.exception: arc for arc in self.aside[node]}
-        kind = next((k for k in ("message", "signal") if f" {k} " in f"{event} "), "error")
-        timed_out = name == "Timeout" or event.endswith("timeout")
-        wanted = [f"on {kind} {name}", "on timeout" if timed_out else "", "on error"]
-        return next((ways[words] for words in wanted if words in ways), None)
+        return [ways[words] for words in wanted if words in ways][:1]
 
     def _empty(self, region: Region | None) -> None:
         """Take away what a cancellation empties."""

@@ -108,7 +108,8 @@ def mends(path: Path, text: str) -> list[tuple[str, Action]]:
             "Add `skip otherwise`",
             (
                 "workflow w(n: int)\n    task a\n    task b\n    flow\n        start -> one(\n"
-                "            a when n > 1,\n            b when n < 0,\n            skip otherwise,\n"
+                "            a when n > 1,\n            b when n < 0,\n"
+                "            skip otherwise,\n"
                 "        ) -> end\n"
             ),
         ),
