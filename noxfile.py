@@ -1,4 +1,4 @@
-"""What there is to run: demo, tests, conformance, lint, types, docs, compiled, bench.
+"""What there is to run: demo, tests, conformance, oracles, lint, types, docs, compiled, bench.
 
 Each session has an environment of its own under ``.nox`` that is kept. What is installed in
 it is remembered by a hash of the files that say so, so that a second run starts at once.
@@ -75,6 +75,18 @@ def conformance(session: nox.Session) -> None:
     """Play the 43 patterns in all modes; further arguments go to `knhk conformance`."""
     prepare(session)
     session.run("knhk", "conformance", *session.posargs)
+
+
+@nox.session
+def oracles(session: nox.Session) -> None:
+    """Hold OR-joins and the checker against plain oracles on thousands of random nets."""
+    prepare(session, "oracles")
+    nets = {"KNHK_ORJOIN_NETS": "2000", "KNHK_SOUNDNESS_NETS": "700"}
+    session.run(
+        *("python", "-m", "pytest", *workers(session), "-rP", "tests/orjoin", "tests/soundness"),
+        *session.posargs,
+        env=nets,
+    )
 
 
 @nox.session

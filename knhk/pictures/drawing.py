@@ -21,7 +21,7 @@ from knhk.model import NODE_ABORT, NODE_END, NODE_NAMES, NODE_STOP, NODE_TASK, N
 from knhk.pictures.captions import captions, join_words, split_words
 from knhk.pictures.elements import LIGHT, Colours, arrow_head, curve, path, picture, rect
 from knhk.pictures.layout import lay_out
-from knhk.pictures.shapes import Shape
+from knhk.pictures.shapes import AROUND, Shape
 from knhk.pictures.sketch import ASIDE, READ, Group, Line, Sketch, sketch
 from knhk.pictures.words import cut, lines_of, printable
 
@@ -30,8 +30,6 @@ __all__ = ["svg"]
 GAP_X: Final = 22.0
 GAP_Y: Final = 14.0
 MARGIN: Final = 26.0
-#: How far a shade reaches beyond what is in it.
-AROUND: Final = 9.0
 #: How many steps of a run are told at one task.
 VISITS_MAX: Final = 6
 ENDS: Final = (NODE_END, NODE_STOP, NODE_ABORT)

@@ -8,15 +8,17 @@ from html import escape
 from typing import Final
 
 from knhk.pictures.elements import SIZES, circle, rect, text
-from knhk.pictures.layout import Vertex
+from knhk.pictures.layers import Vertex
 from knhk.pictures.words import width_of
 
-__all__ = ["Shape"]
+__all__ = ["AROUND", "Shape"]
 
 #: The height of a line of small words.
 LINE: Final = 14.0
 #: How far a box that stands for many is set off.
 BEHIND: Final = 3.0
+#: How far a shade reaches beyond what is in it; the words above stand above the shade.
+AROUND: Final = 9.0
 #: The height of the mark with the steps of a run, half of which stands above the box.
 MARK: Final = 16.0
 
@@ -74,7 +76,8 @@ class Shape:
     @property
     def _raised(self) -> float:
         """How far above the body the words above it begin."""
-        return (2 * BEHIND if self.many else 0) + (MARK / 2 if self.mark else 0)
+        shade = AROUND if self.kind != "joint" and self.above else 0
+        return (2 * BEHIND if self.many else 0) + (MARK / 2 if self.mark else 0) + shade
 
     @property
     def _beneath(self) -> tuple[str, ...]:
@@ -90,13 +93,14 @@ class Shape:
             max(self.half_width, widest / 2, mark),
             self.half_height + self._raised + LINE * len(self.above),
             self.half_height + LINE * len(self._beneath) + (2 if self._beneath else 0),
+            self.half_width,
         )
 
     def svg(self, x: float, y: float) -> str:
         """The shape with its words around a point."""
         title = f"<title>{escape(self.title)}</title>" if self.title else ""
         parts = [*self._body(x, y), *self._badges(x, y), *self._words(x, y)]
-        return f'<g class="{self.kind}">{title}{"".join(parts)}</g>' if parts else ""
+        return f'<g class="net-{self.kind}">{title}{"".join(parts)}</g>' if parts else ""
 
     def _body(self, x: float, y: float) -> Iterator[str]:
         w, h = self.half_width, self.half_height
