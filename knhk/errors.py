@@ -25,6 +25,7 @@ __all__ = [
     "DeployError",
     "Diagnostic",
     "ExpressionError",
+    "InexpressibleNet",
     "InputError",
     "JournalConflict",
     "JournalError",
@@ -244,6 +245,17 @@ class TooComplex(KnhkError):
     def __init__(self, node: str, why: str) -> None:
         self.node = node
         super().__init__(f"`{node}`: {why}")
+
+
+class InexpressibleNet(UsageError):
+    """A net that another notation has no words for; every reason names what it is about."""
+
+    def __init__(self, net: str, notation: str, reasons: Iterable[str]) -> None:
+        self.net = net
+        self.notation = notation
+        self.reasons = tuple(reasons)
+        lines = "".join(f"\n  {reason}" for reason in self.reasons)
+        super().__init__(f"workflow {net!r} cannot be written as a {notation}:{lines}")
 
 
 class ExpressionError(KnhkError):

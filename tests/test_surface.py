@@ -25,6 +25,7 @@ PUBLIC = [
     "knhk.model",
     "knhk.module",
     "knhk.patterns",
+    "knhk.pictures",
     "knhk.plugins",
     "knhk.pygments",
     "knhk.testing",

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from html import escape
-from itertools import count
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from knhk_nets import draw_net
-from knhk_svg import picture
+from knhk_nets import PAGE, draw_net
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from knhk.kernel.item import EVENTS, NEW, STATES, TRANSITIONS
+from knhk.pictures.elements import arrow_head, circle, path, picture, rect, text
 from knhk.plugins import environment
 from knhk_dsl import Sources, compile_sources
 
 __all__ = ["Box", "draw_architecture", "draw_item_states", "setup"]
-
-NUMBERS = count()
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Box:
     y: float
     half_width: float
     half_height: float
-    text: str = ""
+    words: str = ""
     shape: str = "box"
 
     def edge_towards(self, x: float, y: float) -> tuple[float, float]:
@@ -47,15 +43,14 @@ class Box:
     def svg(self) -> str:
         """The shape and its text."""
         x, y, w, h = self.x, self.y, self.half_width, self.half_height
-        label = f'<text x="{x:.1f}" y="{y:.1f}">{escape(self.text)}</text>' if self.text else ""
+        label = text(self.words, x, y) if self.words else ""
         if self.shape == "token":
-            return f'<circle class="token" cx="{x:.1f}" cy="{y:.1f}" r="{w:.1f}"/>{label}'
-        words = "box final" if self.shape == "last" else "box"
-        corner = f'x="{x - w:.1f}" y="{y - h:.1f}" width="{2 * w:.1f}" height="{2 * h:.1f}"'
-        return f'<rect class="{words}" {corner} rx="6"/>{label}'
+            return circle("token", x, y, w) + label
+        kind = "box final" if self.shape == "last" else "box"
+        return rect(kind, x - w, y - h, 2 * w, 2 * h, 6) + label
 
 
-def arrow(source: Box, target: Box, marker: str, text: str = "", bend: float = 0.0) -> str:
+def arrow(source: Box, target: Box, words: str = "", bend: float = 0.0) -> str:
     """An arrow between two boxes, bent to its left by `bend`, with a text at its middle."""
     dx, dy = target.x - source.x, target.y - source.y
     length = max((dx * dx + dy * dy) ** 0.5, 1e-9)
@@ -63,13 +58,13 @@ def arrow(source: Box, target: Box, marker: str, text: str = "", bend: float = 0
     middle_y = (source.y + target.y) / 2 - bend * dx / length
     x1, y1 = source.edge_towards(middle_x, middle_y)
     x2, y2 = target.edge_towards(middle_x, middle_y)
-    path = f"M{x1:.1f},{y1:.1f} Q{middle_x:.1f},{middle_y:.1f} {x2:.1f},{y2:.1f}"
-    line = f'<path class="arrow" d="{path}" marker-end="url(#{marker})"/>'
-    if not text:
+    line = path("arrow", f"M{x1:.1f},{y1:.1f} Q{middle_x:.1f},{middle_y:.1f} {x2:.1f},{y2:.1f}")
+    line += arrow_head("", x2, y2, (x2 - middle_x, y2 - middle_y))
+    if not words:
         return line
     label_x = 0.25 * x1 + 0.5 * middle_x + 0.25 * x2
     label_y = 0.25 * y1 + 0.5 * middle_y + 0.25 * y2 - 9
-    return f'{line}<text class="small" x="{label_x:.1f}" y="{label_y:.1f}">{escape(text)}</text>'
+    return line + text(words, label_x, label_y, "small")
 
 
 # --- the states of a work item ----------------------------------------------------------
@@ -101,7 +96,6 @@ BENDS = {
 
 def draw_item_states() -> str:
     """The state diagram of `knhk.kernel.item.TRANSITIONS`."""
-    marker = f"head-{next(NUMBERS)}"
 
     def box(number: int) -> Box:
         name = "new" if number == NEW else str(STATES[number])
@@ -115,24 +109,22 @@ def draw_item_states() -> str:
         events[state, following].append(EVENTS[event])
     parts = [box(number).svg() for number in (NEW, *range(len(STATES)))]
     for (state, following), words in events.items():
-        text = ", ".join(words)
+        label = ", ".join(words)
         source, target = box(state), box(following)
         if state == following:
-            parts.append(_loop(source, marker, text))
+            parts.append(_loop(source, label))
         else:
-            bend = BENDS.get((source.text or "new", target.text), 0.0)
-            parts.append(arrow(source, target, marker, text, bend))
-    return picture(840, 460, "The states of a work item", parts, marker)
+            bend = BENDS.get((source.words or "new", target.words), 0.0)
+            parts.append(arrow(source, target, label, bend))
+    return picture(840, 460, "The states of a work item", parts, PAGE)
 
 
-def _loop(box: Box, marker: str, text: str) -> str:
+def _loop(box: Box, words: str) -> str:
     x, y = box.x - 20, box.y + box.half_height
     low = y + 44
-    path = f"M{x - 18},{y} C{x - 34},{low} {x + 34},{low} {x + 18},{y}"
-    return (
-        f'<path class="arrow" d="{path}" marker-end="url(#{marker})"/>'
-        f'<text class="small" x="{x:.1f}" y="{y + 44:.1f}">{escape(text)}</text>'
-    )
+    line = path("arrow", f"M{x - 18},{y} C{x - 34},{low} {x + 34},{low} {x + 18},{y}")
+    head = arrow_head("", x + 18, y, (-16.0, y - low))
+    return line + head + text(words, x, y + 44, "small")
 
 
 # --- the parts and what goes between them ------------------------------------------------
@@ -160,11 +152,10 @@ FLOWS = (
 
 def draw_architecture() -> str:
     """The parts from a source to a running case."""
-    marker = f"head-{next(NUMBERS)}"
     parts = [box.svg() for box in PARTS.values()]
-    for source, target, text, bend in FLOWS:
-        parts.append(arrow(PARTS[source], PARTS[target], marker, text, bend))
-    return picture(950, 280, "From a source to a running case", parts, marker)
+    for source, target, words, bend in FLOWS:
+        parts.append(arrow(PARTS[source], PARTS[target], words, bend))
+    return picture(950, 280, "From a source to a running case", parts, PAGE)
 
 
 class ItemStatesDirective(SphinxDirective):
@@ -193,9 +184,9 @@ class NetDirective(SphinxDirective):
         tasks = "".join(f"    task {name}\n" for name in self.arguments[0].split())
         lines = "".join(f"        {line}\n" for line in self.content)
         head = f"workflow example({self.options.get('given', '')})\n"
-        text = f"{head}{tasks}    flow\n{lines}"
-        net = compile_sources(Sources.of_text(text), environment()).nets["example"]
-        source = nodes.literal_block(text, "\n".join(self.content), language="knhk")
+        whole = f"{head}{tasks}    flow\n{lines}"
+        net = compile_sources(Sources.of_text(whole), environment()).nets["example"]
+        source = nodes.literal_block(whole, "\n".join(self.content), language="knhk")
         return [source, nodes.raw("", draw_net(net), format="html")]
 
 

@@ -13,6 +13,7 @@ from knhk.cli.check import check, tell
 from knhk.cli.conformance import conformance
 from knhk.cli.explain import explain
 from knhk.cli.fmt import fmt
+from knhk.cli.graph import graph
 from knhk.cli.lsp import lsp
 from knhk.cli.run import complete, resume, run
 from knhk.cli.version import version
@@ -26,7 +27,21 @@ def cli(context: click.Context, *, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (check, explain, fmt, run, resume, complete, list_, show, conformance, lsp, version):
+COMMANDS = (
+    check,
+    explain,
+    fmt,
+    graph,
+    run,
+    resume,
+    complete,
+    list_,
+    show,
+    conformance,
+    lsp,
+    version,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

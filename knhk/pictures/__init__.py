@@ -7,7 +7,11 @@ the kernel.
 
 from __future__ import annotations
 
+from knhk.pictures.document import as_json
 from knhk.pictures.drawing import svg
 from knhk.pictures.elements import Colours
+from knhk.pictures.flowchart import mermaid
+from knhk.pictures.graphviz import dot
+from knhk.pictures.petri import pnml
 
-__all__ = ["Colours", "svg"]
+__all__ = ["Colours", "as_json", "dot", "mermaid", "pnml", "svg"]

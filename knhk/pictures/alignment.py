@@ -11,10 +11,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import pairwise
+from typing import Final
 
 from knhk.pictures.layers import Edge, Layers
 
 __all__ = ["aligned"]
+
+#: What is less out of line than this looks like a mistake.
+NEARLY: Final = 8.0
 
 
 def aligned(graph: Layers, layers: list[list[int]], gap: float) -> list[float]:
@@ -35,7 +39,28 @@ def aligned(graph: Layers, layers: list[list[int]], gap: float) -> list[float]:
     for four in zip(*found, strict=True):
         _, second, third, _ = sorted(y + shift for y, shift in zip(four, shifts, strict=True))
         heights.append((second + third) / 2)
+    _straighten(graph, layers, heights, gap)
     return heights
+
+
+def _straighten(graph: Layers, layers: list[list[int]], heights: list[float], gap: float) -> None:
+    """Put what stands nearly in line with something before it wholly in line, if there is room."""
+    for layer in layers:
+        for at, number in enumerate(layer):
+            near = [heights[other] for other in graph.left[number]]
+            wanted = min(near, key=lambda y: abs(y - heights[number]), default=heights[number])
+            if not 0 < abs(wanted - heights[number]) < NEARLY:
+                continue
+            above, below = layer[at - 1 : at] if at else [], layer[at + 1 : at + 2]
+            if all(wanted - heights[n] >= _room(graph, n, number, gap) for n in above) and all(
+                heights[n] - wanted >= _room(graph, number, n, gap) for n in below
+            ):
+                heights[number] = wanted
+
+
+def _room(graph: Layers, upper: int, lower: int, gap: float) -> float:
+    """How far two neighbours in a layer stand apart at least."""
+    return graph.parts[upper].below + gap + graph.parts[lower].above
 
 
 def _conflicts(graph: Layers, layers: list[list[int]]) -> set[Edge]:
@@ -114,13 +139,6 @@ class _Way:
                         break
         return roots
 
-    def _room(self, upper: int, lower: int) -> float:
-        """How far two neighbours in a layer stand apart at least."""
-        one, other = self.graph.parts[upper], self.graph.parts[lower]
-        if self.downwards:
-            return one.below + self.gap + other.above
-        return one.above + self.gap + other.below
-
     def _tops(self, roots: list[int]) -> dict[int, float]:
         """The height of each block: as high as it can, then as near to those below as it can."""
         below: dict[int, dict[int, float]] = defaultdict(dict)
@@ -130,7 +148,8 @@ class _Way:
                 one, other = roots[upper], roots[lower]
                 if other not in below[one]:
                     missing[other] += 1
-                room = self._room(upper, lower)
+                first, second = (upper, lower) if self.downwards else (lower, upper)
+                room = _room(self.graph, first, second, self.gap)
                 below[one][other] = max(below[one].get(other, 0.0), room)
         order: list[int] = [root for root, count in missing.items() if not count]
         tops = dict.fromkeys(missing, 0.0)

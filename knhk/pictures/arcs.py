@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from knhk.model import EXCEPT_NAMES, SPLIT_AND, ExceptionArrow, Net, Node
+from knhk.pictures.words import printable
 
 __all__ = ["Arc", "arcs_of", "exception_words"]
 
@@ -18,13 +19,15 @@ __all__ = ["Arc", "arcs_of", "exception_words"]
 class Arc:
     """An arrow between a place and a node.
 
-    ``guard`` is the condition under which it is taken, ``otherwise`` for the last of a choice;
-    ``exception`` says what it waits for (``on timeout``). ``weight`` is how many tokens go.
+    ``guard`` is the condition under which a choice takes it, ``otherwise`` says that it does so
+    without one; ``exception`` says what it waits for (``on timeout``). ``weight`` is how many
+    tokens go.
     """
 
     source: int
     target: int
     guard: str = ""
+    otherwise: bool = False
     exception: str = ""
     weight: int = 1
 
@@ -33,7 +36,8 @@ class Arc:
         """What stands on it."""
         verb = "takes" if self.source > self.target else "puts"
         moved = "" if self.weight == 1 else f"{verb} {self.weight}"
-        return tuple(filter(None, (self.guard, self.exception, moved)))
+        guard = "otherwise" if self.otherwise else self.guard
+        return tuple(filter(None, (guard, self.exception, moved)))
 
 
 def arcs_of(net: Net) -> Iterator[Arc]:
@@ -52,12 +56,17 @@ def _arcs_in(net: Net, number: int, node: Node) -> Iterator[Arc]:
 def _arcs_out(net: Net, number: int, node: Node) -> Iterator[Arc]:
     chosen = len(node.outputs) > 1 and node.split != SPLIT_AND
     for arrow in node.outputs:
-        guard = "" if arrow.guard is None else arrow.guard.text
-        shown = (guard or "otherwise") if chosen else ""
-        yield Arc(number, len(net.nodes) + arrow.place, shown, weight=arrow.weight)
+        yield Arc(
+            number,
+            len(net.nodes) + arrow.place,
+            "" if arrow.guard is None or not chosen else printable(arrow.guard.text),
+            chosen and arrow.guard is None,
+            weight=arrow.weight,
+        )
     for aside in node.exceptions:
         words = exception_words(aside)
-        yield Arc(number, len(net.nodes) + aside.place, "", words, aside.weight)
+        target = len(net.nodes) + aside.place
+        yield Arc(number, target, exception=words, weight=aside.weight)
 
 
 def exception_words(arrow: ExceptionArrow) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from html import escape
 from typing import Final
 
 from knhk.errors import Run
@@ -58,6 +59,9 @@ class _Drawing:
         self.first_joint = len(self.shapes)
         self.shapes += [_joint(line, places, shown) for line in shown.lines]
         edges = [edge for number in range(len(shown.lines)) for edge in self._edges(number)]
+        self.after: dict[int, list[int]] = defaultdict(list)
+        for source, target in edges:
+            self.after[source].append(target)
         self.layout = lay_out([shape.vertex() for shape in self.shapes], edges, GAP_X, GAP_Y)
 
     def svg(self) -> str:
@@ -148,11 +152,10 @@ class _Drawing:
             yield self._shade(group, members, kind)
 
     def _shade(self, group: Group, members: set[int], kind: str) -> str:
-        parts = [f"<title>{group.title}</title>"]
-        for number in range(len(self.sketch.lines)):
-            for edge in self._edges(number):
-                if members.issuperset(edge):
-                    parts.append(path("", curve(self._way(edge))))
+        parts = [f"<title>{escape(printable(group.title))}</title>"]
+        for number in sorted(members):
+            inside = [following for following in self.after[number] if following in members]
+            parts += [path("", curve(self._way((number, following)))) for following in inside]
         for number in sorted(members):
             (x, y), shape = self.layout.centres[number], self.shapes[number]
             w, h = shape.half_width + AROUND, shape.half_height + AROUND

@@ -45,6 +45,10 @@ class Colours:
     section: str = "#3b82c4"
     font: str = "system-ui, 'DejaVu Sans', sans-serif"
 
+    def group(self, number: int, *, region: bool) -> str:
+        """The colour of a group of things by its number: a cancellation region or a section."""
+        return self.regions[number % len(self.regions)] if region else self.section
+
 
 LIGHT: Final = Colours()
 DARK: Final = Colours("#131416", "#e6e8ea", "#9aa0a6", "#1f2226", "#74c0fc")
@@ -104,8 +108,8 @@ def _scoped(selector: str) -> str:
 
 def text(words: str, x: float, y: float, kind: str = "") -> str:
     """Words centred at a point; ``kind`` is empty, ``small`` or ``tiny``, and other classes."""
-    size = SIZES[kind.partition(" ")[0]]
-    return f'<text{_class(kind)} x="{x:.1f}" y="{y + FOOT * size:.1f}">{escape(printable(words))}</text>'
+    foot = y + FOOT * SIZES[kind.partition(" ")[0]]
+    return f'<text{_class(kind)} x="{x:.1f}" y="{foot:.1f}">{escape(printable(words))}</text>'
 
 
 def rect(kind: str, x: float, y: float, width: float, height: float, corner: float = 4.0) -> str:
@@ -131,9 +135,7 @@ def arrow_head(kind: str, x: float, y: float, along: Point = (1.0, 0.0)) -> str:
     back, side = HEAD
     x1, y1 = x - back * dx - side * dy, y - back * dy + side * dx
     x2, y2 = x - back * dx + side * dy, y - back * dy - side * dx
-    return path(
-        f"head {kind}".strip(), f"M{x:.1f},{y:.1f} L{x1:.1f},{y1:.1f} L{x2:.1f},{y2:.1f} z"
-    )
+    return path(f"head {kind}".strip(), f"M{x:.1f},{y:.1f} L{x1:.1f},{y1:.1f} L{x2:.1f},{y2:.1f} z")
 
 
 def _class(kind: str) -> str:

@@ -12,16 +12,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from knhk.errors import Run
 from knhk.model import NODE_ROUTE, Net
 from knhk.pictures.arcs import Arc, arcs_of
+from knhk.pictures.captions import captions, join_words, split_words
 from knhk.pictures.trace import Trace, trace
 
-__all__ = ["Group", "Line", "Sketch", "sketch"]
+__all__ = ["Group", "Line", "Sketch", "groups_of", "sketch"]
 
 #: The kinds of lines.
-FLOW, ASIDE, READ = "flow", "aside", "read"
+FLOW: Final = "flow"
+ASIDE: Final = "aside"
+READ: Final = "read"
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class Line:
 
     source: int
     target: int
-    kind: str = FLOW
-    words: tuple[str, ...] = ()
+    kind: str
+    words: tuple[str, ...]
     through: tuple[int, ...] = ()
     taken: bool = False
 
@@ -66,6 +70,34 @@ class Sketch:
             return nodes[thing].name
         place = self.net.places[thing - len(nodes)]
         return place.name if place.named else ""
+
+    def label(self, thing: int) -> list[str]:
+        """What a drawing without badges says of a thing, line by line."""
+        if thing >= len(self.net.nodes):
+            tokens = self.tokens(thing)
+            return [*filter(None, [self.name(thing), f"{tokens} ●" if tokens else ""])]
+        node = self.net.nodes[thing]
+        name = "" if node.kind == NODE_ROUTE else node.name
+        head = " ▸ ".join(filter(None, (join_words(node), name, split_words(node))))
+        steps = ", ".join(map(str, self.visits(thing)))
+        return [
+            *([f"step {steps}"] if steps else []),
+            *([head] if head else []),
+            *captions(self.net, node),
+            *(["at work"] if self.works(thing) else []),
+        ]
+
+    def emptied(self) -> dict[int, int]:
+        """The lines that a cancellation empties: their numbers, with that of the first group."""
+        groups: dict[int, int] = {}
+        for number, group in reversed([*enumerate(self.groups)]):
+            if group.owner >= 0:
+                groups |= dict.fromkeys(group.members, number)
+        return {
+            number: min(groups[thing] for thing in line.through if thing in groups)
+            for number, line in enumerate(self.lines)
+            if any(thing in groups for thing in line.through)
+        }
 
     def visits(self, thing: int) -> tuple[int, ...]:
         """The steps of the run that are those of a node, from 1."""
@@ -98,7 +130,7 @@ def sketch(net: Net, run: Run | None = None) -> Sketch:
         for number, node in enumerate(net.nodes)
         if node.while_place >= 0
     ]
-    return Sketch(net, shown, tuple(lines), tuple(_groups(net)), marks)
+    return Sketch(net, shown, tuple(lines), tuple(groups_of(net)), marks)
 
 
 def _hidden(net: Net, marks: Trace | None) -> set[int]:
@@ -123,9 +155,7 @@ def _hidden(net: Net, marks: Trace | None) -> set[int]:
     return hidden
 
 
-def _line(
-    arc: Arc, after: dict[int, list[Arc]], hidden: set[int], marks: Trace | None
-) -> Line:
+def _line(arc: Arc, after: dict[int, list[Arc]], hidden: set[int], marks: Trace | None) -> Line:
     """Follow an arrow through all that is hidden; each of these has one way on."""
     way = [arc]
     while way[-1].target in hidden and len(way) <= len(hidden):
@@ -140,7 +170,7 @@ def _line(
     )
 
 
-def _groups(net: Net) -> Iterator[Group]:
+def groups_of(net: Net) -> Iterator[Group]:
     """Cancellation regions in net order, then critical sections, then what was interleaved."""
     first = len(net.nodes)
     for number, node in enumerate(net.nodes):

@@ -22,6 +22,7 @@ from knhk.model import (
     SPLIT_AND,
     SPLIT_OR,
     SPLIT_XOR,
+    TIMEOUT_ERROR,
     Net,
     Node,
     Region,
@@ -36,8 +37,9 @@ DEPTH_MAX: Final = 200
 PASSES_MAX: Final = 10_000
 
 STARTS: Final = "starts"
+LATE: Final = "takes too long"
 #: How the words of an event begin after which a task leaves by no arrow but an exception's.
-BREAKS: Final = ("fails", "is interrupted")
+BREAKS: Final = ("fails", LATE, "is interrupted")
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,8 @@ class _Replay:
 
     def _names_after(self, arc: Arc) -> set[str]:
         place = self.net.places[arc.target - self.first_place]
-        return {place.name, *(self.net.nodes[node].name for node in place.consumers)}
+        nodes = [self.net.nodes[node] for node in place.consumers]
+        return {place.name, *(node.name for node in nodes), *(node.word for node in nodes)} - {""}
 
     def _names_ahead(self, arc: Arc) -> set[str]:
         """The names of all that an arrow leads to through routing nodes."""
@@ -243,8 +246,8 @@ class _Replay:
         kind = next((kind for kind in ("message", "signal") if f" {kind} " in event), "error")
         wanted = [f"on {kind} {event.rpartition(' ')[2]}"]
         if kind == "error":
-            wanted += ["on timeout"] if event.lower().endswith("timeout") else []
-            wanted += ["on error"]
+            late = event == LATE or event.endswith(TIMEOUT_ERROR)
+            wanted += ["on timeout", "on error"] if late else ["on error"]
         ways = {arc.exception: arc for arc in self.aside[node]}
         return [ways[words] for words in wanted if words in ways][:1]
 

@@ -7,10 +7,12 @@ from textwrap import wrap
 from typing import Final
 from unicodedata import east_asian_width
 
-__all__ = ["cut", "lines_of", "printable", "width_of"]
+__all__ = ["LABEL_MAX", "cut", "lines_of", "printable", "width_of"]
 
 #: The longest name that is shown whole, in characters.
 NAME_MAX: Final = 36
+#: The longest label that is shown on one line where others break it.
+LABEL_MAX: Final = 84
 #: The longest line of a label, and how many lines one has.
 LINE_MAX: Final = 28
 LINES_MAX: Final = 3
@@ -20,7 +22,7 @@ WIDTHS: Final = {
     letter: width
     for letters, width in (
         ("ijl'|", 0.3),
-        (" .,:;I!()[]ftr-/\\\"", 0.4),
+        (' .,:;I!()[]ftr-/\\"', 0.4),
         ("_sz?JcxkvyLEFST", 0.58),
         ("mMW@%", 1.0),
         ("w=<>+~GOQDHNUCR&", 0.82),
@@ -60,7 +62,7 @@ def cut(words: str, longest: int = NAME_MAX) -> str:
 
 def lines_of(words: str) -> tuple[str, ...]:
     """A label as lines; the last ends with a sign where there is more."""
-    shown = cut(words, LINE_MAX * LINES_MAX * 2)  # no more is looked at, however long it is
+    shown = cut(words, 2 * LABEL_MAX)  # no more is looked at, however long it is
     return tuple(
         wrap(shown, LINE_MAX, max_lines=LINES_MAX, placeholder="…", break_on_hyphens=False)
     )

@@ -25,7 +25,7 @@ from knhk.model import COMPLETE, CREATE
 from .conftest import Project
 
 #: A continuous integration plays some of them only; each takes seconds.
-RUNS = 10 if "CI" in os.environ else 50
+RUNS = 6 if "CI" in os.environ else 50
 
 HANDLERS = """
 import os

@@ -21,7 +21,7 @@ from tests.orjoin.drawing import net as drawn
 from tests.orjoin.drawing import text_of
 from tests.orjoin.nets import block_nets, free_nets
 
-NETS_MAX = int(os.environ.get("KNHK_SOUNDNESS_NETS", "25"))
+NETS_MAX = int(os.environ.get("KNHK_SOUNDNESS_NETS", "8" if "CI" in os.environ else "40"))
 SEED = os.environ.get("KNHK_SOUNDNESS_SEED", "1")
 BITS = 8
 STATES_MAX = 4_000

@@ -21,9 +21,9 @@ from tests.orjoin.nets import block_nets, close_nets, free_nets
 
 from . import oracle
 
-NETS_MAX = int(os.environ.get("KNHK_SOUNDNESS_NETS", "25"))
+NETS_MAX = int(os.environ.get("KNHK_SOUNDNESS_NETS", "8" if "CI" in os.environ else "40"))
 SEED = os.environ.get("KNHK_SOUNDNESS_SEED", "")
-STATES_MAX = 3_000
+STATES_MAX = 600 if "CI" in os.environ else 3_000
 
 Test = Callable[..., None]
 
