@@ -120,7 +120,7 @@ class Shape:
             yield f'<polygon class="box{state}" points="{corners} {x:.1f},{y + h:.1f}"/>'
         elif self.kind != "joint":
             for shift in (2 * BEHIND, BEHIND) if self.many else ():
-                yield rect("box", left + shift, y - h - shift, body, 2 * h)
+                yield rect("box behind", left + shift, y - h - shift, body, 2 * h)
             kind, corner = ("box final", h) if self.kind == "end" else ("box", 4.0)
             yield rect(f"{kind}{state}", left, y - h, body, 2 * h, corner)
             yield text(self.words, left + body / 2, y)
