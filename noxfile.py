@@ -83,7 +83,16 @@ def oracles(session: nox.Session) -> None:
     prepare(session, "oracles")
     nets = {"KNHK_ORJOIN_NETS": "2000", "KNHK_SOUNDNESS_NETS": "700"}
     session.run(
-        *("python", "-m", "pytest", *workers(session), "-rP", "tests/orjoin", "tests/soundness"),
+        *(
+            "python",
+            "-m",
+            "pytest",
+            *workers(session),
+            "-rP",
+            "tests/orjoin",
+            "tests/soundness",
+            "tests/pictures",
+        ),
         *session.posargs,
         env=nets,
     )

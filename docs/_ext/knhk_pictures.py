@@ -1,13 +1,16 @@
 """Pictures that are drawn while building, as SVG inside the page; nothing is fetched.
 
 `knhk-item-states` draws the table of transitions of a work item, `knhk-architecture` the parts
-of the whole. `knhk-net` compiles the flow that it holds and draws its net (`knhk_nets`).
+of the whole. `knhk-net` compiles the flow that it holds and draws its net (`knhk_nets`),
+`knhk-picture` draws a workflow that stands on the page as `knhk graph` does.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -15,7 +18,9 @@ from knhk_nets import PAGE, draw_net
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from knhk.checking import check
 from knhk.kernel.item import EVENTS, NEW, STATES, TRANSITIONS
+from knhk.pictures import svg
 from knhk.pictures.elements import arrow_head, circle, path, picture, rect, text
 from knhk.plugins import environment
 from knhk_dsl import Sources, compile_sources
@@ -190,9 +195,35 @@ class NetDirective(SphinxDirective):
         return [source, nodes.raw("", draw_net(net), format="html")]
 
 
+class PictureDirective(SphinxDirective):
+    """The picture of a workflow of this page: of the block with that file name.
+
+    With `run`, the run of the check's first finding is drawn on it.
+    """
+
+    required_arguments = 1
+    option_spec = {"run": directives.flag}  # noqa: RUF012 - docutils wants it so
+
+    def run(self) -> list[nodes.Node]:
+        page = Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8")
+        block = re.search(
+            rf"^% example: file {re.escape(self.arguments[0])}\b.*\n```knhk\n(?s:(.*?))^```",
+            page,
+            re.MULTILINE,
+        )
+        if block is None:
+            raise self.error(f"this page has no knhk block for a file {self.arguments[0]}")
+        sources = Sources.of_text(block[1])
+        (net,) = compile_sources(sources, environment()).nets.values()
+        runs = [found.run for found in check(sources, environment()).diagnostics if found.run]
+        drawn = svg(net, runs[0] if "run" in self.options else None, colours=PAGE)
+        return [nodes.raw("", drawn, format="html")]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("knhk-item-states", ItemStatesDirective)
     app.add_directive("knhk-architecture", ArchitectureDirective)
     app.add_directive("knhk-net", NetDirective)
+    app.add_directive("knhk-picture", PictureDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

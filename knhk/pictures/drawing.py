@@ -72,7 +72,7 @@ class _Drawing:
             parts.append(shape.svg(x + MARGIN, y + MARGIN))
         width, height = self.layout.width + 2 * MARGIN, self.layout.height + 2 * MARGIN
         title = f"The net of workflow {self.sketch.net.name}"
-        return picture(width, height, title, parts, self.colours)
+        return picture(width, height, title, parts, self.colours) + "\n"
 
     # What there is
 
@@ -139,12 +139,8 @@ class _Drawing:
         for number, line in enumerate(self.sketch.lines):
             for thing in line.through:
                 joints[thing].append(self.first_joint + number)
-        colour = 0
-        for group in self.sketch.groups:
-            kind = "section"
-            if group.owner >= 0:
-                kind = f"region region-{colour % regions}"
-                colour += 1
+        for number, group in enumerate(self.sketch.groups):
+            kind = f"region region-{number % regions}" if group.owner >= 0 else "section"
             members = {self.vertices[n] for n in group.members if n in self.vertices}
             members.update(joint for n in group.members for joint in joints.get(n, ()))
             if group.owner in self.vertices:
@@ -152,14 +148,20 @@ class _Drawing:
             yield self._shade(group, members, kind)
 
     def _shade(self, group: Group, members: set[int], kind: str) -> str:
-        parts = [f"<title>{escape(printable(group.title))}</title>"]
+        """A group: what is shown of it, the lines within it, and those that it empties, whole."""
+        edges: dict[tuple[int, int], None] = {}
         for number in sorted(members):
-            inside = [following for following in self.after[number] if following in members]
-            parts += [path("", curve(self._way((number, following)))) for following in inside]
+            if self.shapes[number].kind == "joint":
+                edges |= dict.fromkeys(self._edges(number - self.first_joint))
+            inside = (following for following in self.after[number] if following in members)
+            edges |= dict.fromkeys((number, following) for following in inside)
+        parts = [f"<title>{escape(printable(group.title))}</title>"]
+        parts += [path("", curve(self._way(edge))) for edge in edges]
         for number in sorted(members):
             (x, y), shape = self.layout.centres[number], self.shapes[number]
-            w, h = shape.half_width + AROUND, shape.half_height + AROUND
-            parts.append(rect("", x + MARGIN - w, y + MARGIN - h, 2 * w, 2 * h, AROUND))
+            if shape.kind != "joint":
+                w, h = shape.half_width + AROUND, shape.half_height + AROUND
+                parts.append(rect("", x + MARGIN - w, y + MARGIN - h, 2 * w, 2 * h, AROUND))
         return f'<g class="shade {kind}">{"".join(parts)}</g>'
 
 

@@ -91,14 +91,14 @@ def _reasons(net: Net) -> Iterator[str]:
     """Why a net is none of places and transitions, a sentence for each node and section."""
     arcs = 0
     for node in net.nodes:
-        yield from (f"`{node.name}` {reason}" for reason in _reasons_of(net, node))
+        yield from (f"`{node.word or node.name}` {reason}" for reason in _reasons_of(net, node))
         arcs += _arcs(node)
     if arcs > ARCS_MAX:
         yield f"all ways through its joins and splits need more than {ARCS_MAX} arcs"
     for section in net.sections:
         mutex = net.mutexes[section.mutex].name
         inside = ", ".join(f"`{net.nodes[number].name}`" for number in section.nodes)
-        yield f"{inside or 'a section'} is a critical section of mutex `{mutex}`"
+        yield f"a critical section of mutex `{mutex}` holds {inside}"
 
 
 def _reasons_of(net: Net, node: Node) -> Iterator[str]:

@@ -32,9 +32,9 @@ from knhk.pictures.arcs import Arc
 __all__ = ["Trace", "trace"]
 
 #: How many routing nodes in a row are looked through for the token that a step takes.
-DEPTH_MAX: Final = 200
+ROW_MAX: Final = 200
 #: How often routing nodes may pass after the last step.
-PASSES_MAX: Final = 10_000
+MOVES_MAX: Final = 10_000
 
 STARTS: Final = "starts"
 LATE: Final = "takes too long"
@@ -118,12 +118,12 @@ class _Replay:
         for place in left:
             self._bring(place, 0, set())
         ready = [place for place, tokens in enumerate(self.tokens) if tokens > left.get(place, 0)]
-        for _ in range(PASSES_MAX):
+        for _ in range(MOVES_MAX):
             if not ready:
                 return
             for node in self.net.places[ready.pop()].consumers:
                 if self._passes(node, left):
-                    self._take(node, DEPTH_MAX)
+                    self._take(node, ROW_MAX)
                     self._put(self.out[node])
                     ready += [place for place in self._places(self.out[node]) if self.tokens[place]]
 
@@ -169,7 +169,7 @@ class _Replay:
         if self.tokens[place] > 0:
             return True
         for node in self.net.places[place].producers:
-            if node in tried or depth >= DEPTH_MAX:
+            if node in tried or depth >= ROW_MAX:
                 continue
             tried.add(node)
             arcs = [arc for arc in self.out[node] if arc.target == self.first_place + place]
@@ -178,7 +178,7 @@ class _Replay:
                 self._put(arcs[:1])
                 return True
             if self.net.nodes[node].kind != NODE_TASK and self._ready(node, depth, tried):
-                self._take(node, DEPTH_MAX)
+                self._take(node, ROW_MAX)
                 self._empty(self.net.nodes[node].cancels)
                 self._leave(node, arcs)
                 return True
