@@ -217,10 +217,14 @@ class _Assembly:
         return next((self._task_numbers[n] for n in names if n in self._task_numbers), -1)
 
     def _region(self, inside: Inside) -> Region:
-        """What a cancelling group empties: its tasks, places, arrows and inner partial joins."""
+        """What a cancelling group empties: its tasks, places, arrows and inner partial joins.
+
+        A task before the group is not in it, though the group's split was merged into it.
+        """
         numbers = self._nodes_inside(inside)
+        tasks = [node.index for node in inside.nodes.values() if node.role is Role.task]
         return Region(
-            tuple(n for n in numbers if self._nodes[n].role is Role.task),
+            tuple(sorted(self._numbers[index] for index in tasks)),
             self._places_inside(inside),
             tuple(
                 n
