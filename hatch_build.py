@@ -33,6 +33,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 #: What is compiled, and why.
 COMPILED: Final = (
     "knhk/model.py",  # its values are made and read in every step; native classes cost a tenth
+    "knhk/graphs.py",  # what the exploration asks of its graphs
     "knhk/kernel/*.py",  # the inner loop: tens of times faster over vec[i64] tables
     "knhk/soundness/[!_]*.py",  # the exploration: hundreds of thousands of states a second
 )

@@ -14,7 +14,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import final
 
-from knhk.soundness.components import components
+from knhk.graphs import components
 from knhk.soundness.moves import Moves, Transition
 
 
@@ -90,6 +90,6 @@ def _loops(moves: Moves) -> list[set[int]]:
                 ahead[at].update(target for target, _ in way.puts)
     return [
         set(loop)
-        for loop in components([sorted(targets) for targets in ahead])
+        for loop in components(range(len(ahead)), [sorted(targets) for targets in ahead])
         if len(loop) > 1 or loop[0] in ahead[loop[0]]
     ]

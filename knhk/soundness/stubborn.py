@@ -21,7 +21,7 @@ from typing import Final, final
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from knhk.soundness.components import components
+from knhk.graphs import components
 from knhk.soundness.moves import Moves, Transition
 from knhk.soundness.packing import Packing, Store, filled
 
@@ -304,7 +304,7 @@ def _users(moves: Moves) -> tuple[list[list[int]], list[list[int]]]:
 
 def _terminal_components(targets: list[list[int]]) -> list[list[int]]:
     """The components that nothing leaves."""
-    members = components(targets)
+    members = components(range(len(targets)), targets)
     component = [0] * len(targets)
     for number, each in enumerate(members):
         for one in each:

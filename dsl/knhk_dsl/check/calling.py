@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from knhk_dsl.flow.components import components
+from knhk.graphs import components
 from knhk_dsl.names.namespaces import FileScope
 from knhk_dsl.syntax import ast
 

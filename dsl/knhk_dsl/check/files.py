@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from knhk.graphs import components
 from knhk_dsl.check.callees import Callees
 from knhk_dsl.check.policies import check_lines, check_policy, policy_lines
 from knhk_dsl.check.refusals import refuse_declarations
 from knhk_dsl.environment import Environment
 from knhk_dsl.expressions.infer import Typer
-from knhk_dsl.flow.components import components
 from knhk_dsl.names.arguments import (
     ANYTHING,
     SETTING_CODES,

@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from knhk.graphs import components
 from knhk.model import (
     JOIN_AND,
     JOIN_PARTIAL,
@@ -36,7 +37,6 @@ from knhk.model import (
     NODE_TASK,
     SPLIT_AND,
 )
-from knhk_dsl.flow.components import components
 from knhk_dsl.flow.graph import FlowGraph, GraphNode
 
 

@@ -12,8 +12,8 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from knhk.errors import WARNING, Diagnostic
+from knhk.graphs import components, reached, shortest_round
 from knhk.model import JOIN_AND, JOIN_PARTIAL
-from knhk_dsl.flow.components import components, reached, shortest_round
 from knhk_dsl.flow.draft import FINAL_ROLES, Draft, DraftNode, Role
 from knhk_dsl.syntax import ast
 

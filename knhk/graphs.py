@@ -1,4 +1,4 @@
-"""Strongly connected components and reachability, iteratively: flows may be long."""
+"""Strongly connected components and reachability, iteratively: graphs may be deep."""
 
 from __future__ import annotations
 
