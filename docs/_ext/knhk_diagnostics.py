@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docutils import nodes
+from knhk_written import write_pages
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -25,8 +26,6 @@ from knhk_dsl.silencing import silence
 __all__ = ["pages", "setup"]
 
 PAGES = Path("reference") / "diagnostics"
-#: What keeps the directory out of version control.
-IGNORE = "*\n"
 
 
 def pages() -> dict[str, str]:
@@ -78,23 +77,13 @@ def _said(page: Explanation) -> str:
             (root / name).write_bytes(data)
         sources = Sources.of_file(root / page.bad.sources[0].name)
         found = check(sources, environment()).diagnostics
-        shown, _ = silence(found, sources.files, explored=False)
+        shown, _ = silence(found, sources.files)
         wanted = [each for each in shown if each.code == (page.text or page.code)]
         return render_human(wanted, sources.files)
 
 
-def write_pages(app: Sphinx) -> None:
-    """Write the pages that have changed, and remove those of groups that are gone."""
-    directory = Path(app.srcdir) / PAGES
-    directory.mkdir(parents=True, exist_ok=True)
-    wanted = {".gitignore": IGNORE, **pages()}
-    for path in directory.iterdir():
-        if path.name not in wanted:
-            path.unlink()
-    for name, content in wanted.items():
-        path = directory / name
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            path.write_text(content, encoding="utf-8")
+def _write(app: Sphinx) -> None:
+    write_pages(Path(app.srcdir) / PAGES, pages())
 
 
 class CodesDirective(SphinxDirective):
@@ -116,6 +105,6 @@ class CodesDirective(SphinxDirective):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages before Sphinx looks for them, and register the directive."""
-    app.connect("builder-inited", write_pages)
+    app.connect("builder-inited", _write)
     app.add_directive("knhk-codes", CodesDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

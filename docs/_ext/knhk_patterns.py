@@ -13,6 +13,7 @@ from pathlib import Path
 
 from docutils import nodes
 from knhk_nets import draw_net
+from knhk_written import write_pages
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
@@ -35,8 +36,6 @@ __all__ = ["pages", "setup"]
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "tests" / "patterns"
 PAGES = Path("reference") / "patterns" / "pages"
-#: What keeps the directory out of version control.
-IGNORE = "*\n"
 
 
 def pages(suite: Suite) -> dict[str, str]:
@@ -128,21 +127,12 @@ def _joined(parts: Iterable[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def write_pages(app: Sphinx) -> None:
-    """Write the pages that have changed, and remove those of patterns that are gone."""
-    directory = Path(app.srcdir) / PAGES
+def _write(app: Sphinx) -> None:
     try:
-        wanted = {".gitignore": IGNORE, **pages(load_suite(SUITE))}
+        suite = load_suite(SUITE)
     except SuiteError as error:
         raise ExtensionError(str(error), error, "knhk_patterns") from error
-    directory.mkdir(parents=True, exist_ok=True)
-    for path in directory.iterdir():
-        if path.name not in wanted:
-            path.unlink()
-    for name, content in wanted.items():
-        path = directory / name
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            path.write_text(content, encoding="utf-8")
+    write_pages(Path(app.srcdir) / PAGES, pages(suite))
 
 
 class PatternTableDirective(SphinxDirective):
@@ -165,6 +155,6 @@ class PatternTableDirective(SphinxDirective):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages before Sphinx looks for them, and register the directive."""
-    app.connect("builder-inited", write_pages)
+    app.connect("builder-inited", _write)
     app.add_directive("knhk-pattern-table", PatternTableDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

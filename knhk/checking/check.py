@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from knhk.checking.data import check_data, with_runs
 from knhk.checking.guards import combined, worlds
-from knhk.checking.messages import check_messages, sent_names
+from knhk.checking.messages import Senders, check_messages
 from knhk.checking.practice import check_practice
 from knhk.errors import ERROR, Diagnostic
 from knhk.model import Net
@@ -37,12 +37,22 @@ class Checked:
     verdicts: dict[tuple[str, str], Verdict]
 
 
-def check(sources: Sources, environment: Environment, *, limit_s: float = LIMIT_S) -> Checked:
-    """Every problem of the sources; each workflow is explored for ``limit_s`` seconds at most."""
+def check(
+    sources: Sources,
+    environment: Environment,
+    *,
+    limit_s: float = LIMIT_S,
+    senders: Senders | None = None,
+) -> Checked:
+    """Every problem of the sources; each workflow is explored for ``limit_s`` seconds at most.
+
+    ``senders`` may be shared by the checks of several files of one project, so that its Python
+    is read once.
+    """
     analysis = analyse(sources, environment)
     found = list(analysis.diagnostics)
     verdicts: dict[tuple[str, str], Verdict] = {}
-    sent = sent_names(sources.root)
+    senders = senders or Senders(sources.root)
     for workflow, net in outlines(analysis):
         verdict = _proved(workflow, net, analysis, limit_s)
         verdicts[workflow.file.name, net.name] = verdict
@@ -51,7 +61,7 @@ def check(sources: Sources, environment: Environment, *, limit_s: float = LIMIT_
         found.extend(diagnostics_of(net, verdict))
         found.extend(check_data(workflow, inquiry))
         found.extend(check_practice(workflow, net))
-        found.extend(check_messages(workflow, sent))
+        found.extend(check_messages(workflow, senders))
     unique = dict.fromkeys(found)
     ordered = sorted(unique, key=lambda diagnostic: (diagnostic.span, diagnostic.code))
     return Checked(tuple(ordered), verdicts)

@@ -31,9 +31,12 @@ def with_runs(
     found: Iterable[Diagnostic], workflow: CheckedWorkflow, inquiry: Inquiry
 ) -> list[Diagnostic]:
     """The diagnostics, those of untested values with a run on which the value is missing."""
+    diagnostics = list(found)
+    if all(diagnostic.code != UNTESTED for diagnostic in diagnostics):
+        return diagnostics
     by_span = {read.span: read for read in reads(workflow)}
     explained: list[Diagnostic] = []
-    for diagnostic in found:
+    for diagnostic in diagnostics:
         read = by_span.get(diagnostic.span) if diagnostic.code == UNTESTED else None
         if read is None or diagnostic.run is not None:
             explained.append(diagnostic)
@@ -47,18 +50,21 @@ def with_runs(
 
 def check_data(workflow: CheckedWorkflow, inquiry: Inquiry) -> Iterator[Diagnostic]:
     """What is wrong with the data flow of a workflow."""
-    yield from _missing(workflow, inquiry)
-    yield from _unread(workflow, inquiry.net)
+    all_reads = list(reads(workflow))
+    yield from _missing(workflow, all_reads, inquiry)
+    yield from _unread(workflow, all_reads, inquiry.net)
     yield from _parallel(workflow, inquiry)
 
 
-def _missing(workflow: CheckedWorkflow, inquiry: Inquiry) -> Iterator[Diagnostic]:
+def _missing(
+    workflow: CheckedWorkflow, all_reads: list[Read], inquiry: Inquiry
+) -> Iterator[Diagnostic]:
     """Values of any type, which the checker of types lets pass, that may be missing."""
     assert workflow.graph is not None
     available = Availability(workflow.graph)
     open_reads = [
         read
-        for read in reads(workflow)
+        for read in all_reads
         if not read.tested and _is_open(workflow, read) and not _is_certain(available, read)
     ]
     for read in open_reads[:READS_MAX]:
@@ -107,10 +113,10 @@ def _node(net: Net, read: Read) -> int:
     return next(number for number, node in enumerate(net.nodes) if node.name == read.node)
 
 
-def _unread(workflow: CheckedWorkflow, net: Net) -> Iterator[Diagnostic]:
+def _unread(workflow: CheckedWorkflow, all_reads: list[Read], net: Net) -> Iterator[Diagnostic]:
     """Writes of variables that nothing which can come later reads."""
     readers: dict[str, set[str]] = {}
-    for read in reads(workflow):
+    for read in all_reads:
         readers.setdefault(read.name, set()).add(read.node)
     for write in writes(workflow):
         later = {"", *_behind(net, write.task)}

@@ -12,6 +12,7 @@ import ast as python
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -37,12 +38,23 @@ class Wait:
     span: Span
 
 
-def check_messages(workflow: CheckedWorkflow, sent: dict[str, set[str]]) -> Iterator[Diagnostic]:
-    """The waits for names that nobody in the project sends; ``sent`` holds names by kind."""
-    if not any(sent.values()):
-        return
+class Senders:
+    """What the Python files under a directory send, read when it is first asked for."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+
+    @cached_property
+    def names(self) -> dict[str, set[str]]:
+        """The literal names that are sent, by kind."""
+        return _sent_names(self._root)
+
+
+def check_messages(workflow: CheckedWorkflow, senders: Senders) -> Iterator[Diagnostic]:
+    """The waits for names that nobody in the project sends."""
     for wait in _waits(workflow):
-        if wait.name not in sent[wait.kind]:
+        sent = senders.names
+        if any(sent.values()) and wait.name not in sent[wait.kind]:
             yield Diagnostic(
                 ONE_SIDED,
                 f"nothing in this project sends the {wait.kind} `{wait.name}`",
@@ -68,8 +80,7 @@ def _waits(workflow: CheckedWorkflow) -> Iterator[Wait]:
                     yield Wait(exception.kind, exception.name, node.span)
 
 
-def sent_names(root: Path | None) -> dict[str, set[str]]:
-    """The literal names of what the Python files under a directory send, by kind."""
+def _sent_names(root: Path | None) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {"message": set(), "signal": set()}
     for path in [] if root is None else _python_files(root):
         try:

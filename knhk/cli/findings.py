@@ -60,7 +60,7 @@ def find(files: Iterable[Path], limit_s: float) -> Findings:
 
     Each workflow is explored for ``limit_s`` seconds at most.
     """
-    from knhk.checking import check
+    from knhk.checking import Senders, check
     from knhk.plugins import environment
     from knhk_dsl import Sources
     from knhk_dsl.silencing import silence
@@ -69,6 +69,7 @@ def find(files: Iterable[Path], limit_s: float) -> Findings:
     found: dict[Diagnostic, None] = {}
     texts: dict[str, str] = {}
     read: dict[str, Sources] = {}
+    senders: dict[Path | None, Senders] = {}
     given = tuple(files)
     for file in given:
         try:
@@ -76,7 +77,8 @@ def find(files: Iterable[Path], limit_s: float) -> Findings:
         except OSError as error:
             found[_unreadable(file, error)] = None
             continue
-        diagnostics = check(sources, installed, limit_s=limit_s).diagnostics
+        project = senders.setdefault(sources.root, Senders(sources.root))
+        diagnostics = check(sources, installed, limit_s=limit_s, senders=project).diagnostics
         found.update(dict.fromkeys(seen_from_here(diagnostics, sources)))
         texts.update(texts_of(sources))
         read[_place(sources.entry, sources.root)] = sources

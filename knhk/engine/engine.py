@@ -30,7 +30,7 @@ from knhk.engine.cases import ENDED, Cases, Receipt
 from knhk.engine.catalogue import Catalogue, in_thread
 from knhk.engine.clock import Clock, SystemClock
 from knhk.engine.events import Observer
-from knhk.engine.facts import decode_json, encode_json
+from knhk.engine.facts import decode_object, encode_json, read_outcome
 from knhk.engine.handle import CaseHandle
 from knhk.engine.kin import DEPTH_MAX
 from knhk.engine.live import LiveCase, Refused, replay
@@ -53,7 +53,6 @@ from knhk.errors import (
     MisfitError,
     NotOffered,
     ResultError,
-    StoreDamaged,
     UnknownName,
     UsageError,
 )
@@ -574,18 +573,11 @@ class Engine:
         case = standing.row.id
         if standing.status is CaseStatus.cancelled:
             raise CaseCancelled(case)
-        try:
-            if standing.status is CaseStatus.completed:
-                row = standing.row
-                version = await self._catalogue.read_only(row.workflow, row.digest)
-                return version.facts.decode_result(standing.outcome)
-            told = decode_json(standing.outcome)
-            assert isinstance(told, dict)
-        except (ValueError, LookupError, MisfitError) as error:
-            raise StoreDamaged(
-                f"the store is damaged: the outcome of case {case!r} cannot be read: {error};"
-                " go back to a copy of it"
-            ) from error
+        if standing.status is CaseStatus.completed:
+            row = standing.row
+            version = await self._catalogue.read_only(row.workflow, row.digest)
+            return read_outcome(case, version.facts.decode_result, standing.outcome)
+        told = read_outcome(case, decode_object, standing.outcome)
         if standing.status is CaseStatus.stuck:
             raise CaseStuck(case, str(told.get("marking", "")))
         raise CaseFailed(

@@ -9,7 +9,8 @@ into the case.
 
 from __future__ import annotations
 
-from typing import Final, final
+from collections.abc import Callable
+from typing import Final, TypeVar, final
 
 import msgspec
 
@@ -29,7 +30,9 @@ from knhk.model import (
     Task,
 )
 
-__all__ = ["Facts", "decode_json", "encode_json"]
+__all__ = ["Facts", "decode_json", "decode_object", "encode_json", "read_outcome"]
+
+T = TypeVar("T")
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 _decoder: Final = msgspec.json.Decoder()
@@ -47,6 +50,22 @@ def decode_json(body: bytes) -> object:
     """Bytes of JSON as plain values; raises ``ValueError``."""
     value: object = _decoder.decode(body)
     return value
+
+
+def decode_object(body: bytes) -> dict[str, object]:
+    """Bytes of a JSON object as plain values; raises ``ValueError``."""
+    return _object(decode_json(body))
+
+
+def read_outcome(case: str, decode: Callable[[bytes], T], outcome: bytes) -> T:
+    """The outcome that the store holds of a case, or :class:`StoreDamaged`."""
+    try:
+        return decode(outcome)
+    except (ValueError, LookupError, MisfitError) as error:
+        raise StoreDamaged(
+            f"the store is damaged: the outcome of case {case!r} cannot be read: {error};"
+            " go back to a copy of it"
+        ) from error
 
 
 @final

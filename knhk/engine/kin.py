@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Final
 
 from knhk.call import Call
-from knhk.engine.facts import Facts, decode_json
+from knhk.engine.facts import Facts, decode_object, read_outcome
 from knhk.engine.failing import Failing
 from knhk.errors import (
     CaseCancelled,
@@ -19,8 +19,6 @@ from knhk.errors import (
     InputError,
     KnhkError,
     Misfit,
-    MisfitError,
-    StoreDamaged,
     UnknownName,
     UsageError,
 )
@@ -107,20 +105,14 @@ def ending_of(
     """
     if status is CaseStatus.cancelled:
         return None, _failing(CaseCancelled(case))
-    try:
-        if status is CaseStatus.completed:
-            return facts.decode_result(outcome), None
-        told = decode_json(outcome)
-        assert isinstance(told, dict)
-    except (ValueError, LookupError, MisfitError) as error:
-        raise StoreDamaged(
-            f"the store is damaged: the outcome of case {case!r} cannot be read: {error};"
-            " go back to a copy of it"
-        ) from error
+    if status is CaseStatus.completed:
+        return read_outcome(case, facts.decode_result, outcome), None
+    told = read_outcome(case, decode_object, outcome)
     if status is CaseStatus.stuck:
         return None, _failing(CaseStuck(case, str(told.get("marking", ""))))
-    bases = tuple(str(name) for name in told.get("bases") or ())
-    return None, (str(told.get("error")), str(told.get("message")), bases)
+    bases = told.get("bases")
+    names = tuple(str(name) for name in bases) if isinstance(bases, list) else ()
+    return None, (str(told.get("error")), str(told.get("message")), names)
 
 
 def _failing(error: KnhkError) -> Failing:

@@ -54,7 +54,11 @@ def complete(game: State, item: WorkItem, value: object) -> None:
     if activation is not None and item._instance >= 0:
         _complete_instance(game, item, activation, value)
         return
-    row = game._row(item._node)
+    _complete_whole(game, game._row(item._node), item, value)
+
+
+def _complete_whole(game: State, row: TaskRow, item: WorkItem, value: object) -> None:
+    """Complete an item that is no instance of many."""
     choice = _prepare(game, item, row, value)
     if choice is None:
         return
@@ -216,13 +220,13 @@ def complete_early(game: State, node: i64) -> None:
     for item in desk.items():
         # what could not list its instances yet, and is to try again
         if item._activation is None and game._status == RUNNING:
-            _complete_unlisted(game, row, item)
+            _complete_whole(game, row, item, [])
     while desk.queue and game._status == RUNNING:
         transition = desk.queue.pop(0)
         game._live -= 1
         item = game._new_item(row, transition)
         game._appear(item, desk)
-        _complete_unlisted(game, row, item)
+        _complete_whole(game, row, item, [])
 
 
 def _complete_now(game: State, row: TaskRow, desk: Desk, activation: Activation) -> None:
@@ -243,16 +247,6 @@ def _complete_now(game: State, row: TaskRow, desk: Desk, activation: Activation)
 
 def _has_items(desk: Desk, activation: Activation) -> bool:
     return any(item._activation is activation for item in desk.items())
-
-
-def _complete_unlisted(game: State, row: TaskRow, item: WorkItem) -> None:
-    choice = _prepare(game, item, row, [])
-    if choice is None:
-        return
-    take(game, item)
-    game._close(item, items.COMPLETE)
-    let_go(game, item)
-    _pass_on(game, row, choice)
 
 
 # --- failing ----------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Inquiry:
         if state < 0:
             return None
         told = passages(found, state) if state else []
-        counts = _counts(found, state)
+        counts = found.counts(state)
         if way >= 0:
             step = step_to(found.rules, counts, found.rules.moves.ways[way], node)
             told, counts = [*told, *step], step[-1].after
@@ -50,16 +50,16 @@ class Inquiry:
 
     def runs_together(self, groups: Iterable[frozenset[int]]) -> dict[tuple[int, int], Run]:
         """For each two tasks of one group that may be at work at once a run to where they may."""
-        found = self._explored(frozenset())
         wanted = [group for group in groups if len(group) > 1]
-        if found is None or not wanted:
+        found = self._explored(frozenset()) if wanted else None
+        if found is None:
             return {}
         rules = found.rules
         asked = frozenset().union(*wanted)
         transitions = [each for each in rules.moves.tasks if each.node in asked]
         runs: dict[tuple[int, int], Run] = {}
         for state in range(1, int(found.expanded)):
-            counts = _counts(found, state)
+            counts = found.counts(state)
             ready = [each for each in transitions if rules.enabled(each, counts)]
             for one, other in combinations(ready, 2):
                 pair = (min(one.node, other.node), max(one.node, other.node))
@@ -99,7 +99,3 @@ def _apart(rules: Rules, one: Transition, other: Transition, counts: list[int]) 
         wanted[at] = wanted.get(at, 0) + count
     same_mutex = bool(one.forbids) and one.forbids == other.forbids
     return all(counts[at] >= count for at, count in wanted.items()) and not same_mutex
-
-
-def _counts(found: Exploration, state: int) -> list[int]:
-    return found.packing.unpack(found.store.words, state * found.packing.width)

@@ -84,6 +84,10 @@ class Exploration:
         self.expanded = 1
         self.edge_at = append(self.edge_at, 0)
 
+    def counts(self, number: i64) -> list[int]:
+        """The counts of a state."""
+        return self.packing.unpack(self.store.words, number * self._width)
+
     def finished(self) -> bool:
         """Whether every state that was found has been looked at."""
         return self.expanded >= self.store.count
@@ -109,7 +113,7 @@ class Exploration:
         while transition < transitions:
             if packing.special[transition]:
                 self._special(number, transition)
-            elif self._enabled(self.store.words, base, transition):
+            elif packing.enabled(self.store.words, base, transition):
                 if self.first[transition] < 0:
                     self.first[transition] = number
                 way = self._ways_at[transition]
@@ -127,7 +131,7 @@ class Exploration:
     def _special(self, number: i64, transition: i64) -> None:
         rules = self.rules
         chosen = rules.moves.transitions[transition]
-        counts = self.packing.unpack(self.store.words, number * self._width)
+        counts = self.counts(number)
         if not rules.enabled(chosen, counts):
             return
         if self.first[transition] < 0:
@@ -141,36 +145,11 @@ class Exploration:
                 self._push(self.packing.pack(rules.after(chosen, way, counts)), 0)
                 self._settle(number, way.number)
 
-    def _enabled(self, words: vec[i64], base: i64, transition: i64) -> bool:
-        packing = self.packing
-        width = self._width
-        row = transition * width
-        first = packing.first[transition]
-        guard = packing.guard[row + first]
-        state = words[base + first] | packing.guards[first]
-        if (state - packing.need[row + first]) & guard != guard:
-            return False
-        for word in range(width):
-            guard = packing.guard[row + word]
-            if guard:
-                state = words[base + word] | packing.guards[word]
-                if (state - packing.need[row + word]) & guard != guard:
-                    return False
-            if words[base + word] & packing.forbid[row + word]:
-                return False
-        return True
-
     def _push_after(self, words: vec[i64], base: i64, transition: i64, way: i64) -> None:
         """Put the state after a transition on the stack."""
-        packing = self.packing
-        width = self._width
         top = self._room()
-        for word in range(width):
-            state = words[base + word] - packing.take[transition * width + word]
-            state = (state & packing.keep[way * width + word]) + packing.put[way * width + word]
-            if state & packing.guards[word]:
-                self.overflow = True
-            self._stack[top + word] = state
+        if not self.packing.fire(words, base, transition, way, self._stack, top):
+            self.overflow = True
 
     def _push(self, words: vec[i64], base: i64) -> None:
         top = self._room()
@@ -221,7 +200,7 @@ class Exploration:
             return -1 if found is None else found.number
         transition: i64 = 0
         while transition < self._routes:
-            if self._enabled(here, 0, transition):
+            if self.packing.enabled(here, 0, transition):
                 return transition
             transition += 1
         return -1

@@ -34,7 +34,6 @@ from knhk.model import (
     EXCEPT_MESSAGE,
     EXCEPT_SIGNAL,
     EXCEPT_TIMEOUT,
-    JOIN_AND,
     JOIN_OR,
     JOIN_PARTIAL,
     NODE_ABORT,
@@ -492,6 +491,3 @@ class _Reader:
 
 def _skips(node: Node) -> bool:
     return node.task is not None and node.task.callee.kind == CALLEE_SKIP
-
-
-__all__ = ["END", "JOIN_AND", "ROUTE", "START", "WHOLE", "Drain", "Moves", "Partial", "Transition"]

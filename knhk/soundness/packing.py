@@ -105,6 +105,39 @@ class Packing:
         highest = 1 << (self.bits - 1)
         return self.row({at: min(count, highest) for at, count in enumerate(counts) if count})
 
+    def enabled(self, words: vec[i64], base: i64, transition: i64) -> bool:
+        """Whether a transition that is not special may happen in the state at ``base``."""
+        width = i64(self.width)
+        row = transition * width
+        first = self.first[transition]
+        guard = self.guard[row + first]
+        state = words[base + first] | self.guards[first]
+        if (state - self.need[row + first]) & guard != guard:
+            return False
+        for word in range(width):
+            guard = self.guard[row + word]
+            if guard:
+                state = words[base + word] | self.guards[word]
+                if (state - self.need[row + word]) & guard != guard:
+                    return False
+            if words[base + word] & self.forbid[row + word]:
+                return False
+        return True
+
+    def fire(
+        self, words: vec[i64], base: i64, transition: i64, way: i64, into: vec[i64], at: i64
+    ) -> bool:
+        """Write the state after a transition to ``into``; false if a field is too narrow."""
+        width = i64(self.width)
+        fits = True
+        for word in range(width):
+            state = words[base + word] - self.take[transition * width + word]
+            state = (state & self.keep[way * width + word]) + self.put[way * width + word]
+            if state & self.guards[word]:
+                fits = False
+            into[at + word] = state
+        return fits
+
     def unpack(self, words: vec[i64], base: i64) -> list[int]:
         """The counts of a state whose words begin at ``base``."""
         mask: int = self.count_max

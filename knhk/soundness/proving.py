@@ -181,7 +181,7 @@ def _unknown(found: Exploration, reason: str, *, stuck: bool = False) -> Verdict
 
 def _problem(kind: Kind, nodes: tuple[int, ...], found: Exploration, state: int) -> Problem:
     told = passages(found, state)
-    counts = found.packing.unpack(found.store.words, state * found.packing.width)
+    counts = found.counts(state)
     run = run_of(found.rules.moves, told, counts, shortest=True)
     return Problem(kind, nodes, run, tuple(told), tuple(counts))
 
@@ -192,8 +192,8 @@ def _stuck(found: Exploration) -> list[Problem]:
     seen: set[tuple[int, ...]] = set()
     problems: list[Problem] = []
     for state in stuck_states(found):
-        counts = found.packing.unpack(found.store.words, state * found.packing.width)
-        nodes = waiting_nodes(moves, counts)
+        counts = found.counts(state)
+        nodes = _waiting_nodes(moves, counts)
         if nodes in seen:
             continue
         seen.add(nodes)
@@ -203,7 +203,7 @@ def _stuck(found: Exploration) -> list[Problem]:
     return problems
 
 
-def waiting_nodes(moves: Moves, counts: list[int]) -> tuple[int, ...]:
+def _waiting_nodes(moves: Moves, counts: list[int]) -> tuple[int, ...]:
     """The nodes that have a token before them."""
     return tuple(
         number
@@ -215,11 +215,11 @@ def waiting_nodes(moves: Moves, counts: list[int]) -> tuple[int, ...]:
 def _hopeless(found: Exploration) -> list[Problem]:
     """A state from which the case can neither end nor get stuck: a round without a way out."""
     for state in hopeless_states(found, [OVER, *stuck_states(found)]):
-        counts = found.packing.unpack(found.store.words, state * found.packing.width)
+        counts = found.counts(state)
         moves = found.rules.moves
         nodes = tuple(
             sorted({t.node for t in moves.tasks if found.rules.enabled(t, counts)})
-        ) or waiting_nodes(moves, counts)
+        ) or _waiting_nodes(moves, counts)
         return [_problem(Kind.hopeless, nodes, found, state)]
     return []
 
@@ -255,7 +255,7 @@ def _grows(found: Exploration, before: int, after: int) -> Problem | None:
     rules = found.rules
     moves = rules.moves
     told = passages_between(found, before, after)
-    counts = found.packing.unpack(found.store.words, before * found.packing.width)
+    counts = found.counts(before)
     gains: list[list[int]] = []
     for _ in range(REPEATS + _largest(moves)):
         following = _repeated(rules, told, counts)
@@ -298,4 +298,4 @@ def _harmless(moves: Moves, gained: list[int]) -> bool:
     return not any(more and at in watched for at, more in enumerate(gained))
 
 
-__all__ = ["LIMIT_S", "Answer", "Kind", "Problem", "Verdict", "prove", "waiting_nodes"]
+__all__ = ["LIMIT_S", "Answer", "Kind", "Problem", "Verdict", "prove"]

@@ -117,36 +117,18 @@ class Reduced:
                 self._follow(number, transition)
 
     def _enabled(self, number: i64, transition: i64) -> bool:
-        packing = self.packing
-        words = self.store.words
-        base = number * self._width
-        row = transition * self._width
-        for word in range(self._width):
-            guard = packing.guard[row + word]
-            if guard:
-                state = words[base + word] | packing.guards[word]
-                if (state - packing.need[row + word]) & guard != guard:
-                    return False
-            if words[base + word] & packing.forbid[row + word]:
-                return False
-        return True
+        return self.packing.enabled(self.store.words, number * self._width, transition)
 
     def _follow(self, number: i64, transition: i64) -> None:
-        packing = self.packing
-        width = self._width
-        for one in self.moves.transitions[transition].ways:
-            if one.ends:
+        words = self.store.words
+        for way in self.moves.transitions[transition].ways:
+            if way.ends:
                 self.targets[number].append(OVER)
                 continue
-            way: i64 = one.number
-            for word in range(width):
-                state = self.store.words[number * width + word]
-                state -= packing.take[transition * width + word]
-                state = (state & packing.keep[way * width + word]) + packing.put[way * width + word]
-                if state & packing.guards[word]:
-                    self.overflow = True
-                    return
-                self._here[word] = state
+            base = number * self._width
+            if not self.packing.fire(words, base, transition, way.number, self._here, 0):
+                self.overflow = True
+                return
             self.targets[number].append(self._reach(self._here))
 
     def _reach(self, words: vec[i64]) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final, final
 
 from knhk.errors import Run, Step
-from knhk.model import NODE_NAMES, NODE_ROUTE, NODE_TASK, Net
+from knhk.model import NODE_ROUTE, Net
 from knhk.soundness.exploring import Exploration
-from knhk.soundness.moves import END, ROUTE, START, Moves, Transition, Way
+from knhk.soundness.moves import END, ROUTE, Moves, Transition, Way
 from knhk.soundness.rules import ROUTES_MAX, Rules
 
 #: The task of the step in which a case begins and chooses at once.
@@ -30,7 +30,7 @@ class Passage:
 def passages(found: Exploration, number: int) -> list[Passage]:
     """Everything that fired on the shortest way to a state."""
     first = _line(found, -1, number)[0]
-    begun = _routed(found.rules, found.rules.moves.start, _counts(found, first))
+    begun = _routed(found.rules, found.rules.moves.start, found.counts(first))
     return begun + passages_between(found, first, number)
 
 
@@ -41,7 +41,7 @@ def passages_between(found: Exploration, before: int, after: int) -> list[Passag
     here = before
     for state in _line(found, before, after):
         way = moves.ways[int(found.way[state])]
-        told.extend(passed(found.rules, _counts(found, here), way, _counts(found, state)))
+        told.extend(passed(found.rules, found.counts(here), way, found.counts(state)))
         here = state
     return told
 
@@ -69,10 +69,6 @@ def owner(moves: Moves, way: Way) -> Transition:
         if transition.ways[0].number <= way.number <= transition.ways[-1].number:
             return transition
     raise AssertionError("every way belongs to a transition")
-
-
-def _counts(found: Exploration, number: int) -> list[int]:
-    return found.packing.unpack(found.store.words, number * found.packing.width)
 
 
 def _routed(rules: Rules, counts: list[int], target: list[int]) -> list[Passage]:
@@ -189,21 +185,4 @@ def _behind(net: Net, name: str, depth: int) -> list[str]:
     return [name]
 
 
-def node_name(net: Net, number: int) -> str:
-    """A node as its reader would name it."""
-    node = net.nodes[number]
-    if node.kind == NODE_TASK or node.kind != NODE_ROUTE:
-        return node.name
-    return node.name or NODE_NAMES[node.kind]
-
-
-__all__ = [
-    "START",
-    "Passage",
-    "node_name",
-    "owner",
-    "passages",
-    "passages_between",
-    "readable",
-    "run_of",
-]
+__all__ = ["Passage", "owner", "passages", "passages_between", "run_of", "step_to"]

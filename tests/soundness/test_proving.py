@@ -101,3 +101,21 @@ def test_a_question_about_the_end_is_answered() -> None:
 
     assert run is not None
     assert ["a -> end"] == [str(step) for step in run.steps]
+
+
+@pytest.mark.parametrize(("line", "together"), [("", True), ("\n        completes pick", False)])
+def test_what_another_task_completes_is_no_longer_at_work(line: str, together: bool) -> None:
+    text = (
+        "workflow w(xs: list[int])\n    task pick\n        for each n in xs\n"
+        f"    task ready{line}\n    task pack\n    task ship\n    flow\n"
+        "        start -> all(pick, ready)\n"
+        "        ready -> pack\n        all(pick, pack) -> ship -> end\n"
+    )
+    net = load(text)["w"].program.net
+    numbers = {node.name: number for number, node in enumerate(net.nodes)}
+    pair = (numbers["pick"], numbers["pack"])
+
+    runs = Inquiry(net).runs_together([frozenset(pair)])
+
+    assert together == (tuple(sorted(pair)) in runs)
+    assert Answer.sound is prove(net).answer
