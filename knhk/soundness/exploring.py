@@ -109,11 +109,11 @@ class Exploration:
         packing = self.packing
         transitions: i64 = len(self._ways_at) - 1
         base = number * self._width
-        transition = self._routes
+        transition = packing.next_enabled(self.store.words, base, self._routes, transitions)
         while transition < transitions:
             if packing.special[transition]:
                 self._special(number, transition)
-            elif packing.enabled(self.store.words, base, transition):
+            else:
                 if self.first[transition] < 0:
                     self.first[transition] = number
                 way = self._ways_at[transition]
@@ -126,7 +126,7 @@ class Exploration:
                         self._push_after(self.store.words, base, transition, way)
                         self._settle(number, way)
                     way += 1
-            transition += 1
+            transition = packing.next_enabled(self.store.words, base, transition + 1, transitions)
 
     def _special(self, number: i64, transition: i64) -> None:
         rules = self.rules
@@ -198,12 +198,8 @@ class Exploration:
         if not self._plain_routes:
             found = self.rules.next_route(self.packing.unpack(here, 0))
             return -1 if found is None else found.number
-        transition: i64 = 0
-        while transition < self._routes:
-            if self.packing.enabled(here, 0, transition):
-                return transition
-            transition += 1
-        return -1
+        transition = self.packing.next_enabled(here, 0, 0, self._routes)
+        return transition if transition < self._routes else -1
 
     def _route(self, transition: i64, here: vec[i64]) -> None:
         rules = self.rules

@@ -105,16 +105,31 @@ class Packing:
         highest = 1 << (self.bits - 1)
         return self.row({at: min(count, highest) for at, count in enumerate(counts) if count})
 
+    def next_enabled(self, words: vec[i64], base: i64, transition: i64, stop: i64) -> i64:
+        """The next transition before ``stop`` that may happen in the state at ``base``, or ``stop``.
+
+        A special one is taken for one that may.
+        """
+        width = i64(self.width)
+        need, guards, firsts, special = self.need, self.guard, self.first, self.special
+        while transition < stop:
+            if special[transition]:
+                return transition
+            row = transition * width
+            first = firsts[transition]
+            guard = guards[row + first]
+            state = words[base + first] | self.guards[first]
+            if (state - need[row + first]) & guard == guard and self._allows(words, base, row):
+                return transition
+            transition += 1
+        return stop
+
     def enabled(self, words: vec[i64], base: i64, transition: i64) -> bool:
         """Whether a transition that is not special may happen in the state at ``base``."""
-        width = i64(self.width)
-        row = transition * width
-        first = self.first[transition]
-        guard = self.guard[row + first]
-        state = words[base + first] | self.guards[first]
-        if (state - self.need[row + first]) & guard != guard:
-            return False
-        for word in range(width):
+        return self._allows(words, base, transition * i64(self.width))
+
+    def _allows(self, words: vec[i64], base: i64, row: i64) -> bool:
+        for word in range(i64(self.width)):
             guard = self.guard[row + word]
             if guard:
                 state = words[base + word] | self.guards[word]
