@@ -81,7 +81,7 @@ def conformance(session: nox.Session) -> None:
 def oracles(session: nox.Session) -> None:
     """Hold OR-joins and the checker against plain oracles on thousands of random nets."""
     prepare(session, "oracles")
-    nets = {"KNHK_ORJOIN_NETS": "2000", "KNHK_SOUNDNESS_NETS": "700"}
+    nets = {"KNHK_ORJOIN_NETS": "2000", "KNHK_SOUNDNESS_NETS": "1000"}
     session.run(
         *(
             "python",

@@ -106,9 +106,9 @@ class Packing:
         return self.row({at: min(count, highest) for at, count in enumerate(counts) if count})
 
     def next_enabled(self, words: vec[i64], base: i64, transition: i64, stop: i64) -> i64:
-        """The next transition before ``stop`` that may happen in the state at ``base``, or ``stop``.
+        """The next transition that may happen in the state at ``base``, or is special.
 
-        A special one is taken for one that may.
+        ``stop`` if there is none before it.
         """
         width = i64(self.width)
         need, guards, firsts, special = self.need, self.guard, self.first, self.special
