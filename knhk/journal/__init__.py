@@ -15,7 +15,13 @@ from knhk.journal.record import (
     CaseRow,
     Commit,
     InputRow,
+    Lease,
+    Letter,
+    Rest,
+    Snapshot,
     Standing,
+    Stored,
+    Wait,
 )
 from knhk.journal.sqlite import Durability, SQLiteJournal
 from knhk.journal.writer import Stream, Writer
@@ -30,10 +36,16 @@ __all__ = [
     "Durability",
     "InputRow",
     "Journal",
+    "Lease",
+    "Letter",
     "MemoryJournal",
+    "Rest",
     "SQLiteJournal",
+    "Snapshot",
     "Standing",
+    "Stored",
     "Stream",
+    "Wait",
     "Writer",
     "open_journal",
 ]

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from knhk.errors import JournalConflict
-from knhk.journal.record import PAGE_MAX, Bundle, CaseRow, Commit, InputRow
+from knhk.journal.record import (
+    PAGE_MAX,
+    UNFINISHED,
+    Bundle,
+    CaseRow,
+    Commit,
+    InputRow,
+    Lease,
+    Letter,
+    Rest,
+    Snapshot,
+    Stored,
+    Wait,
+)
 from knhk.model import CaseStatus
 
 __all__ = ["MemoryJournal"]
@@ -24,30 +37,62 @@ class MemoryJournal:
         self._newest: dict[str, str] = {}
         self._cases: dict[str, CaseRow] = {}
         self._inputs: dict[str, list[InputRow]] = {}
+        self._snapshots: dict[str, Snapshot] = {}
+        self._rests: dict[str, Rest] = {}
+        self._waits: dict[str, tuple[Wait, ...]] = {}
+        self._blobs: dict[bytes, bytes] = {}
+        self._letters: dict[str, Letter] = {}
+        self._leases: dict[str, dict[int, Lease]] = {}
 
     def append(self, commits: Sequence[Commit]) -> None:
         with self._lock:
             self._refuse_conflicts(commits)
             for commit in commits:
+                case = commit.case
                 if commit.opened is not None:
-                    self._cases[commit.case] = commit.opened
-                    self._inputs[commit.case] = []
-                self._inputs[commit.case].extend(commit.inputs)
-                if commit.standing is not None:
-                    self._cases[commit.case] = replace(
-                        self._cases[commit.case],
-                        status=commit.standing.status,
-                        ended_us=commit.standing.ended_us,
-                        outcome=commit.standing.outcome,
+                    self._cases[case] = commit.opened
+                    self._inputs[case] = []
+                self._inputs[case].extend(commit.inputs)
+                standing = commit.standing
+                if standing is not None:
+                    self._cases[case] = replace(
+                        self._cases[case],
+                        status=standing.status,
+                        ended_us=standing.ended_us,
+                        outcome=standing.outcome,
+                        seal=standing.seal,
                     )
+                self._append_rest(commit)
+
+    def _append_rest(self, commit: Commit) -> None:
+        if commit.snapshot is not None:
+            self._snapshots[commit.case] = commit.snapshot
+        if commit.rest is not None:
+            self._rests[commit.case] = commit.rest
+        if commit.waits is not None:
+            self._waits[commit.case] = commit.waits
+        self._blobs.update(commit.blobs)
+        for letter in commit.received:
+            del self._letters[letter]
+        if commit.leases:
+            held = self._leases.setdefault(commit.case, {})
+            held.update({lease.item: lease for lease in commit.leases})
+            for lease in commit.leases:
+                if lease.until_us < 0:
+                    del held[lease.item]
 
     def _refuse_conflicts(self, commits: Sequence[Commit]) -> None:
         lengths: dict[str, int] = {}
+        received: set[str] = set()
         for commit in commits:
             length = lengths.get(commit.case, len(self._inputs.get(commit.case, ())))
             known = commit.case in lengths or commit.case in self._cases
             if known == (commit.opened is not None):
                 raise JournalConflict(commit.case, 0 if known else length)
+            for letter in commit.received:
+                if letter in received or letter not in self._letters:
+                    raise JournalConflict(commit.case, commit.inputs[0].seq)
+                received.add(letter)
             for row in commit.inputs:
                 if row.seq != length:
                     raise JournalConflict(commit.case, row.seq)
@@ -82,6 +127,7 @@ class MemoryJournal:
         status: Sequence[CaseStatus] = (),
         workflow: str = "",
         parent: str = "",
+        awake: bool = False,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -92,6 +138,7 @@ class MemoryJournal:
                 if (not status or row.status in status)
                 and (not workflow or row.workflow == workflow)
                 and (not parent or row.parent == parent)
+                and not (awake and self._is_parked(row.id))
                 and (after is None or _age(row) > _age(after))
             ]
         rows.sort(key=_age)
@@ -101,8 +148,68 @@ class MemoryJournal:
         with self._lock:
             return tuple(self._inputs.get(case, ()))
 
+    def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
+        with self._lock:
+            return tuple(self._stored(case) for case in cases if case in self._cases)
+
+    def _stored(self, case: str) -> Stored:
+        snapshot = self._snapshots.get(case)
+        inputs = self._inputs[case][0 if snapshot is None else snapshot.seq :]
+        leases = self._leases.get(case, {})
+        return Stored(self._cases[case], snapshot, tuple(inputs), tuple(leases.values()))
+
+    def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        with self._lock:
+            return {each: self._blobs[each] for each in hashes if each in self._blobs}
+
+    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
+        with self._lock:
+            found = sorted(
+                (rest.wake_us, case)
+                for case, rest in self._rests.items()
+                if rest.is_parked and 0 <= rest.wake_us <= until_us
+            )
+        return tuple(found[:limit])
+
+    def waiting(
+        self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
+    ) -> tuple[str, ...]:
+        with self._lock:
+            found = sorted(
+                case
+                for case, waits in self._waits.items()
+                if self._cases[case].status in UNFINISHED
+                and any(w.kind == kind and w.name == name and w.key in ("", key) for w in waits)
+            )
+        return tuple(found[:limit])
+
+    def post(self, letter: Letter) -> bool:
+        with self._lock:
+            return self._letters.setdefault(letter.id, letter) is letter
+
+    def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
+        with self._lock:
+            found = [
+                letter
+                for letter in self._letters.values()
+                if letter.name == name and (not key or letter.key == key)
+            ]
+        found.sort(key=lambda letter: (letter.sent_us, letter.id))
+        return tuple(found[:limit])
+
+    def expire(self, now_us: int) -> int:
+        with self._lock:
+            over = [each for each in self._letters.values() if each.expires_us <= now_us]
+            for letter in over:
+                del self._letters[letter.id]
+        return len(over)
+
     def close(self) -> None:
         """Nothing to let go of: what was written can still be read."""
+
+    def _is_parked(self, case: str) -> bool:
+        rest = self._rests.get(case)
+        return rest is not None and rest.is_parked
 
 
 def _age(row: CaseRow) -> tuple[int, str]:

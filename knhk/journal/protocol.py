@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from knhk.journal.record import PAGE_MAX, Bundle, CaseRow, Commit, InputRow
+from knhk.journal.record import PAGE_MAX, Bundle, CaseRow, Commit, InputRow, Letter, Stored
 from knhk.model import CaseStatus
 
 __all__ = ["Journal"]
@@ -29,7 +29,8 @@ class Journal(Protocol):
     def append(self, commits: Sequence[Commit]) -> None:
         """Write all of ``commits``, durably, in one transaction, or nothing of them.
 
-        Raises :class:`knhk.errors.JournalConflict` when a case has such an input already.
+        Raises :class:`knhk.errors.JournalConflict` when a case has such an input already, or
+        a letter that is received is not there any more.
         """
 
     def keep(self, bundle: Bundle) -> None:
@@ -56,17 +57,41 @@ class Journal(Protocol):
         status: Sequence[CaseStatus] = (),
         workflow: str = "",
         parent: str = "",
+        awake: bool = False,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
         """Cases by age (then id), at most ``limit`` and at most ``PAGE_MAX`` of them.
 
         Without ``status`` in any state, without ``workflow`` of any; with ``parent`` only the
-        sub-cases that this case began itself. ``after`` is the last row of the page before.
+        sub-cases that this case began itself, with ``awake`` those that are not parked. ``after`` is the last row of the page before.
         """
 
     def inputs(self, case: str) -> tuple[InputRow, ...]:
         """All inputs of a case in order; none for a case that is not there."""
+
+    def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
+        """What is needed to have cases in memory; those that are not there are left out."""
+
+    def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Payloads by their hashes; those that are not there are left out."""
+
+    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
+        """Parked cases that want to be woken until then: times and ids, in order."""
+
+    def waiting(
+        self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
+    ) -> tuple[str, ...]:
+        """Ids of cases that wait for a message or signal of that name with any key or this one."""
+
+    def post(self, letter: Letter) -> bool:
+        """Keep a letter; ``False`` if there is one with that id already."""
+
+    def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
+        """Kept letters of a name, oldest first; with a key only those that have it."""
+
+    def expire(self, now_us: int) -> int:
+        """Throw away the letters whose time is over; how many these were."""
 
     def close(self) -> None:
         """Let go of the store. Closing twice is allowed."""

@@ -24,6 +24,7 @@ class InputRow(NamedTuple):
 
     ``kind`` is one of the input kinds of :mod:`knhk.model`, ``item`` is -1 where there is
     none, ``body`` holds value, error and message as JSON, empty if there is nothing to hold.
+    ``hash`` seals the row and all before it (:mod:`knhk.journal.chain`).
     """
 
     case: str
@@ -33,6 +34,7 @@ class InputRow(NamedTuple):
     item: int
     task: str
     body: bytes
+    hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class CaseRow:
 
     A sub-case has the id of its ``parent``, the number of the work item there that it does
     (``parent_item``), and how many cases it stands below the one at the top (``depth``).
-    Other cases have an empty ``parent``, -1 and 0.
+    Other cases have an empty ``parent``, -1 and 0. ``seal`` is the hash of the input that
+    brought it to this state.
     """
 
     id: str
@@ -54,6 +57,7 @@ class CaseRow:
     parent: str = ""
     parent_item: int = -1
     depth: int = 0
+    seal: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +67,85 @@ class Standing:
     status: CaseStatus
     ended_us: int = -1
     outcome: bytes = b""
+    seal: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class Snapshot:
+    """The state of a case after its first ``seq`` inputs, of which the last has ``hash``."""
+
+    seq: int
+    hash: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Whether a case is parked, and when it wants to be woken then (-1: by no time)."""
+
+    is_parked: bool
+    wake_us: int = -1
+
+
+class Wait(NamedTuple):
+    """A case waits for a message or signal: ``kind`` is the input's, ``key`` JSON or empty.
+
+    A message with any key goes to a wait with an empty one.
+    """
+
+    kind: int
+    name: str
+    key: str
+
+
+class Letter(NamedTuple):
+    """A message to whichever case waits for it, kept until ``expires_us``."""
+
+    id: str
+    name: str
+    key: str
+    payload: bytes
+    sent_us: int
+    expires_us: int
+
+
+class Lease(NamedTuple):
+    """Who works on a started item, until when; ``until_us`` of -1 ends the lease."""
+
+    item: int
+    attempt: int
+    holder: str
+    until_us: int
+
+
+class Commit(NamedTuple):
     """What is written of one case at once: all of it or nothing.
 
-    ``opened`` is the row of a new case, and ``standing`` its new state if that changed.
+    ``opened`` is the row of a new case, ``standing`` its new state, ``rest`` whether it is parked
+    now, ``waits`` all that it waits for now: each ``None`` if that has not changed. ``blobs`` are
+    payloads that rows refer to, by their hash. ``received`` are the ids of kept letters that the
+    inputs deliver: they are gone with this commit, and a conflict is what another has received.
     """
 
     case: str
-    inputs: tuple[InputRow, ...]
+    inputs: tuple[InputRow, ...] = ()
     opened: CaseRow | None = None
     standing: Standing | None = None
+    snapshot: Snapshot | None = None
+    rest: Rest | None = None
+    waits: tuple[Wait, ...] | None = None
+    blobs: tuple[tuple[bytes, bytes], ...] = ()
+    received: tuple[str, ...] = ()
+    leases: tuple[Lease, ...] = ()
+
+
+class Stored(NamedTuple):
+    """All that is needed to have a case in memory: its last snapshot, and the inputs since."""
+
+    row: CaseRow
+    snapshot: Snapshot | None
+    inputs: tuple[InputRow, ...]
+    leases: tuple[Lease, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,12 @@ fence that a second owner of a case runs into. ``cases`` is its summary, written
 transaction, so that listing needs no replay. ``digest`` names the sources of a version, which
 are stored once. ``parent`` and ``parent_item`` are the case and the work item that a sub-case
 was begun for, empty and -1 where there is none.
+
+``hash`` seals each input (:mod:`knhk.journal.chain`); rows of stores that were made before have
+none. ``snapshots`` holds the last one of each case, ``blobs`` what is too long to stand in a row.
+A case that is ``parked`` is in nobody's memory, and ``wake_us`` says when it wants to be; what
+cases wait for is in ``waits``, and ``letters`` are messages that none of them waited for yet.
+``leases`` say who works on which item.
 """
 
 from __future__ import annotations
@@ -64,5 +70,50 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ALTER TABLE cases ADD COLUMN parent_item INTEGER NOT NULL DEFAULT -1;
     ALTER TABLE cases ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX cases_by_parent ON cases (parent, created_us, id) WHERE parent != '';
+    """,
+    """
+    ALTER TABLE inputs ADD COLUMN hash BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE cases ADD COLUMN seal BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE cases ADD COLUMN parked INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE cases ADD COLUMN wake_us INTEGER NOT NULL DEFAULT -1;
+    CREATE INDEX cases_awake ON cases (created_us, id)
+        WHERE parked = 0 AND status IN ('running', 'suspended');
+    CREATE INDEX cases_by_wake ON cases (wake_us, id) WHERE wake_us >= 0;
+    CREATE TABLE snapshots (
+        case_id TEXT PRIMARY KEY,
+        seq INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE blobs (
+        hash BLOB PRIMARY KEY,
+        data BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE waits (
+        case_id TEXT NOT NULL,
+        kind INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        key TEXT NOT NULL,
+        PRIMARY KEY (case_id, kind, name, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX waits_by_name ON waits (kind, name, key, case_id);
+    CREATE TABLE letters (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        key TEXT NOT NULL,
+        payload BLOB NOT NULL,
+        sent_us INTEGER NOT NULL,
+        expires_us INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX letters_by_name ON letters (name, key, sent_us, id);
+    CREATE INDEX letters_by_expiry ON letters (expires_us);
+    CREATE TABLE leases (
+        case_id TEXT NOT NULL,
+        item INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        holder TEXT NOT NULL,
+        until_us INTEGER NOT NULL,
+        PRIMARY KEY (case_id, item)
+    ) STRICT, WITHOUT ROWID;
     """,
 )

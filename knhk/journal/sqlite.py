@@ -11,8 +11,9 @@ beside it (:mod:`knhk.journal.lock`).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
 
@@ -28,7 +29,17 @@ from knhk.errors import (
     UnknownName,
 )
 from knhk.journal.lock import StoreLock
-from knhk.journal.record import PAGE_MAX, Bundle, CaseRow, Commit, InputRow
+from knhk.journal.record import (
+    PAGE_MAX,
+    Bundle,
+    CaseRow,
+    Commit,
+    InputRow,
+    Lease,
+    Letter,
+    Snapshot,
+    Stored,
+)
 from knhk.journal.schema import APPLICATION_ID, MIGRATIONS
 from knhk.model import CaseStatus
 
@@ -43,12 +54,27 @@ CHECK_MAX_BYTES: Final = 16 * 1024 * 1024
 #: The size that the write-ahead file is cut back to.
 WAL_MAX_BYTES: Final = 64 * 1024 * 1024
 
-_INSERT_INPUT: Final = "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)"
-_INSERT_CASE: Final = "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_UPDATE_CASE: Final = "UPDATE cases SET status = ?, ended_us = ?, outcome = ? WHERE id = ?"
-_CASE_COLUMNS: Final = (
-    "id, workflow, digest, created_us, status, ended_us, outcome, parent, parent_item, depth"
+#: How many inputs one statement may insert; the largest that fits is taken each time.
+_SIZES: Final = (128, 32, 8, 2, 1)
+_INPUT_COLUMNS: Final = "case_id, seq, at_us, kind, item, task, body, hash"
+_INSERT_INPUTS: Final = {
+    size: f"INSERT INTO inputs ({_INPUT_COLUMNS}) VALUES "  # noqa: S608
+    + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * size)
+    for size in _SIZES
+}
+_INSERT_CASE: Final = (
+    "INSERT INTO cases (id, workflow, digest, status, created_us, ended_us, outcome,"
+    " parent, parent_item, depth, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_UPDATE_CASE: Final = (
+    "UPDATE cases SET status = ?, ended_us = ?, outcome = ?, seal = ? WHERE id = ?"
+)
+_CASE_COLUMNS: Final = (
+    "id, workflow, digest, created_us, status, ended_us, outcome, parent, parent_item, depth, seal"
+)
+_SELECT_CASE: Final = f"SELECT {_CASE_COLUMNS} FROM cases WHERE id = ?"  # noqa: S608
+#: The fields of a commit after its case, inputs and opening, when there is nothing in them.
+_NOTHING_MORE: Final = Commit("")[3:]
 
 
 class SQLiteJournal:
@@ -170,40 +196,99 @@ class SQLiteJournal:
             self._refuse_closed()
             with self._transaction():
                 for commit in commits:
-                    self._append(commit)
+                    if commit.opened is not None:
+                        self._insert_case(commit.opened)
+                self._insert_inputs([row for commit in commits for row in commit.inputs])
+                for commit in commits:
+                    if commit[3:] != _NOTHING_MORE:
+                        self._append_rest(commit)
 
-    def _append(self, commit: Commit) -> None:
-        execute = self._writer.execute
-        seq = commit.inputs[0].seq if commit.inputs else 0
+    def _insert_case(self, row: CaseRow) -> None:
         try:
-            if commit.opened is not None:
-                row = commit.opened
-                execute(
-                    _INSERT_CASE,
-                    (
-                        row.id,
-                        row.workflow,
-                        row.digest,
-                        row.status.value,
-                        row.created_us,
-                        row.ended_us,
-                        row.outcome,
-                        row.parent,
-                        row.parent_item,
-                        row.depth,
-                    ),
-                )
-            for entry in commit.inputs:
-                seq = entry.seq
-                execute(_INSERT_INPUT, entry)
+            self._writer.execute(
+                _INSERT_CASE,
+                (
+                    row.id,
+                    row.workflow,
+                    row.digest,
+                    row.status.value,
+                    row.created_us,
+                    row.ended_us,
+                    row.outcome,
+                    row.parent,
+                    row.parent_item,
+                    row.depth,
+                    row.seal,
+                ),
+            )
         except apsw.ConstraintError as error:
-            raise JournalConflict(commit.case, seq) from error
-        if commit.standing is not None:
-            standing = commit.standing
+            raise JournalConflict(row.id, 0) from error
+
+    def _insert_inputs(self, rows: list[InputRow]) -> None:
+        """Insert rows, many with one statement: so the interpreter is let go of only once."""
+        execute = self._writer.execute
+        at = 0
+        for size in _SIZES:
+            while len(rows) - at >= size:
+                group = rows[at : at + size]
+                try:
+                    execute(_INSERT_INPUTS[size], tuple(chain.from_iterable(group)))
+                except apsw.ConstraintError as error:
+                    culprit = self._first_there(group)
+                    raise JournalConflict(culprit.case, culprit.seq) from error
+                at += size
+
+    def _first_there(self, rows: list[InputRow]) -> InputRow:
+        """The first of some rows that is in the store already, or twice among them."""
+        seen: set[tuple[str, int]] = set()
+        for row in rows:
+            there = self._writer.execute(
+                "SELECT 1 FROM inputs WHERE case_id = ? AND seq = ?", row[:2]
+            ).get
+            if there or row[:2] in seen:
+                return row
+            seen.add(row[:2])
+        return rows[0]
+
+    def _append_rest(self, commit: Commit) -> None:
+        """What few commits have, beside inputs."""
+        execute, case = self._writer.execute, commit.case
+        standing, snapshot, rest = commit.standing, commit.snapshot, commit.rest
+        if standing is not None:
             execute(
                 _UPDATE_CASE,
-                (standing.status.value, standing.ended_us, standing.outcome, commit.case),
+                (
+                    standing.status.value,
+                    standing.ended_us,
+                    standing.outcome,
+                    standing.seal,
+                    case,
+                ),
             )
+        if snapshot is not None:
+            execute(
+                "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)",
+                (case, snapshot.seq, snapshot.hash, snapshot.body),
+            )
+        if rest is not None:
+            execute(
+                "UPDATE cases SET parked = ?, wake_us = ? WHERE id = ?",
+                (int(rest.is_parked), rest.wake_us if rest.is_parked else -1, case),
+            )
+        if commit.waits is not None:
+            execute("DELETE FROM waits WHERE case_id = ?", (case,))
+            for wait in commit.waits:
+                execute("INSERT OR IGNORE INTO waits VALUES (?, ?, ?, ?)", (case, *wait))
+        for blob in commit.blobs:
+            execute("INSERT OR IGNORE INTO blobs VALUES (?, ?)", blob)
+        for letter in commit.received:
+            if execute("DELETE FROM letters WHERE id = ? RETURNING id", (letter,)).get is None:
+                raise JournalConflict(case, commit.inputs[0].seq)
+        for lease in commit.leases:
+            if lease.until_us < 0:
+                execute("DELETE FROM leases WHERE case_id = ? AND item = ?", (case, lease.item))
+            else:
+                execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)", (case, *lease))
 
     def keep(self, bundle: Bundle) -> None:
         with self._write_lock, self._translated():
@@ -267,7 +352,7 @@ class SQLiteJournal:
     def case(self, case: str) -> CaseRow | None:
         with self._reading() as reader:
             row = reader.execute(
-                f"SELECT {_CASE_COLUMNS} FROM cases WHERE id = ?",  # noqa: S608
+                _SELECT_CASE,
                 (case,),
             ).fetchone()
         return None if row is None else self._case_row(row)
@@ -278,6 +363,7 @@ class SQLiteJournal:
         status: Sequence[CaseStatus] = (),
         workflow: str = "",
         parent: str = "",
+        awake: bool = False,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -293,6 +379,8 @@ class SQLiteJournal:
             # The second half says what the index over sub-cases is limited to.
             where.append("parent = ? AND parent != ''")
             values.append(parent)
+        if awake:
+            where.append("parked = 0")
         if after is not None:
             where.append("(created_us, id) > (?, ?)")
             values.extend((after.created_us, after.id))
@@ -308,7 +396,7 @@ class SQLiteJournal:
 
     def _case_row(self, row: tuple[apsw.SQLiteValue, ...]) -> CaseRow:
         case, workflow, digest, created_us, status, ended_us, outcome = row[:7]
-        parent, parent_item, depth = row[7:]
+        parent, parent_item, depth, seal = row[7:]
         try:
             known = CaseStatus(status)
         except ValueError as error:
@@ -328,16 +416,98 @@ class SQLiteJournal:
             str(parent),
             cast("int", parent_item),
             cast("int", depth),
+            cast("bytes", seal),
         )
 
     def inputs(self, case: str) -> tuple[InputRow, ...]:
         with self._reading() as reader:
             rows = reader.execute(
-                "SELECT case_id, seq, at_us, kind, item, task, body FROM inputs"
-                " WHERE case_id = ? ORDER BY seq",
+                f"SELECT {_INPUT_COLUMNS} FROM inputs WHERE case_id = ? ORDER BY seq",  # noqa: S608
                 (case,),
             ).fetchall()
         return tuple(map(InputRow._make, rows))
+
+    def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
+        with self._reading() as reader, self._one_state(reader):
+            found = [self._stored(reader, case) for case in cases]
+        return tuple(one for one in found if one is not None)
+
+    def _stored(self, reader: apsw.Connection, case: str) -> Stored | None:
+        row = reader.execute(_SELECT_CASE, (case,)).fetchone()
+        if row is None:
+            return None
+        told = reader.execute(
+            "SELECT seq, hash, body FROM snapshots WHERE case_id = ?", (case,)
+        ).fetchone()
+        snapshot = None if told is None else Snapshot(*cast("tuple[int, bytes, bytes]", told))
+        rows = reader.execute(
+            f"SELECT {_INPUT_COLUMNS} FROM inputs"  # noqa: S608
+            " WHERE case_id = ? AND seq >= ? ORDER BY seq",
+            (case, 0 if snapshot is None else snapshot.seq),
+        ).fetchall()
+        leases = reader.execute(
+            "SELECT item, attempt, holder, until_us FROM leases WHERE case_id = ? ORDER BY item",
+            (case,),
+        ).fetchall()
+        return Stored(
+            self._case_row(row),
+            snapshot,
+            tuple(map(InputRow._make, rows)),
+            tuple(map(Lease._make, leases)),
+        )
+
+    def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        with self._reading() as reader:
+            for each in hashes:
+                data = reader.execute("SELECT data FROM blobs WHERE hash = ?", (each,)).get
+                if data is not None:
+                    found[each] = data
+        return found
+
+    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT wake_us, id FROM cases WHERE wake_us >= 0 AND wake_us <= ?"
+                " ORDER BY wake_us, id LIMIT ?",
+                (until_us, limit),
+            ).fetchall()
+        return tuple((cast("int", wake_us), str(case)) for wake_us, case in rows)
+
+    def waiting(
+        self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
+    ) -> tuple[str, ...]:
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT DISTINCT case_id FROM waits JOIN cases ON id = case_id"
+                " WHERE kind = ? AND name = ? AND key IN ('', ?)"
+                " AND status IN ('running', 'suspended') ORDER BY case_id LIMIT ?",
+                (kind, name, key, limit),
+            ).fetchall()
+        return tuple(str(case) for (case,) in rows)
+
+    def post(self, letter: Letter) -> bool:
+        with self._write_lock, self._translated():
+            self._refuse_closed()
+            kept = self._writer.execute(
+                "INSERT OR IGNORE INTO letters VALUES (?, ?, ?, ?, ?, ?) RETURNING id", letter
+            ).get
+        return kept is not None
+
+    def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT id, name, key, payload, sent_us, expires_us FROM letters"
+                " WHERE name = ?1 AND (?2 = '' OR key = ?2) ORDER BY sent_us, id LIMIT ?3",
+                (name, key, limit),
+            ).fetchall()
+        return tuple(map(Letter._make, rows))
+
+    def expire(self, now_us: int) -> int:
+        with self._write_lock, self._translated():
+            self._refuse_closed()
+            self._writer.execute("DELETE FROM letters WHERE expires_us <= ?", (now_us,))
+            return self._writer.changes()
 
     def close(self) -> None:
         with self._write_lock, self._read_lock:
@@ -360,6 +530,15 @@ class SQLiteJournal:
         with self._read_lock, self._translated():
             self._refuse_closed()
             yield self._reader
+
+    @contextmanager
+    def _one_state(self, reader: apsw.Connection) -> Iterator[None]:
+        """All reads of the block see the store as it is at the first of them."""
+        reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            reader.execute("COMMIT")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

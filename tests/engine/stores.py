@@ -18,7 +18,17 @@ class Dying(MemoryJournal):
 
     def survivor(self, journal: J) -> J:
         """The same journal, with all that this one has acknowledged, for the next process."""
-        for name in ("_bundles", "_newest", "_cases"):
+        for name in (
+            "_bundles",
+            "_newest",
+            "_cases",
+            "_snapshots",
+            "_rests",
+            "_waits",
+            "_blobs",
+            "_letters",
+            "_leases",
+        ):
             setattr(journal, name, dict(getattr(self, name)))
         journal._inputs = {case: list(rows) for case, rows in self._inputs.items()}
         return journal
