@@ -64,7 +64,8 @@ class Journal(Protocol):
         """Cases by age (then id), at most ``limit`` and at most ``PAGE_MAX`` of them.
 
         Without ``status`` in any state, without ``workflow`` of any; with ``parent`` only the
-        sub-cases that this case began itself, with ``awake`` those that are not parked. ``after`` is the last row of the page before.
+        sub-cases that this case began itself, with ``awake`` those that are not
+        parked. ``after`` is the last row of the page before.
         """
 
     def inputs(self, case: str) -> tuple[InputRow, ...]:
