@@ -167,14 +167,13 @@ class Cases:
 
     async def begin(self, parent: LiveCase, work: Work) -> None:
         """Begin the sub-case that does a piece of work, or find it again."""
-        with work.scope:
-            try:
-                await self._begin(parent, work)
-            except (InputError, ExpressionError, TooDeep, CaseExists) as error:
-                if parent.holds(work):
-                    parent.give_up(work, *failure_of(error))
-            except KnhkError as error:
-                self._runtime.lose(parent, error)
+        try:
+            await self._begin(parent, work)
+        except (InputError, ExpressionError, TooDeep, CaseExists) as error:
+            if parent.holds(work):
+                parent.give_up(work, *failure_of(error))
+        except KnhkError as error:
+            self._runtime.lose(parent, error)
 
     async def _begin(self, parent: LiveCase, work: Work) -> None:
         call = work.start.call

@@ -96,7 +96,7 @@ class Host(Protocol):
     def tell(self, case: LiveCase, events: list[Event], moved: Standing | None) -> None:
         """Tell the observer what a commit has made true."""
 
-    def dispatch(self, case: LiveCase, work: Work) -> None:
+    def dispatch(self, work: Work) -> None:
         """Have a piece of work done."""
 
     def settled(self, case: LiveCase) -> None:
@@ -446,7 +446,7 @@ class LiveCase:
 
     def _stop(self, work: Work) -> None:
         """Have work stopped that was withdrawn, with the sub-case that does it."""
-        work.scope.cancel()
+        work.stop()
         if isinstance(work.performer, SubWorkflow):
             self._runtime.abandon(sub_case_id(work.start.call))
 
@@ -462,8 +462,8 @@ class LiveCase:
         if start.problem is not None:
             self._fail(call.item, EXPRESSION_ERROR, str(start.problem), ("KnhkError",))
         else:
-            work = self._work[call.item] = Work(start, performer)
-            self._runtime.dispatch(self, work)
+            work = self._work[call.item] = Work(self, start, performer)
+            self._runtime.dispatch(work)
 
     def holds(self, work: Work) -> bool:
         """Whether that piece of work is still wanted."""
@@ -529,7 +529,7 @@ class LiveCase:
     def stop(self) -> None:
         """Stop all work; nothing of it is written."""
         for work in self._work.values():
-            work.scope.cancel()
+            work.stop()
         self._work.clear()
 
     def _leave_if_done(self) -> None:

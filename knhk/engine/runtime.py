@@ -22,14 +22,12 @@ from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import ThreadPool
 from knhk.engine.timers import Timers
 from knhk.engine.work import Work, carry_out
+from knhk.engine.workers import Workers
 from knhk.errors import KnhkError, UsageError
 from knhk.journal import CaseRow, Journal, Standing, Writer
 from knhk.model import CaseStatus
 
-__all__ = ["TASKS_MAX", "Runtime"]
-
-#: Pieces of work that are done at the same time; further ones wait for one to end.
-TASKS_MAX: Final = 1_000
+__all__ = ["Runtime"]
 
 _log = logging.getLogger(__name__)
 
@@ -61,25 +59,26 @@ class Runtime:
         self.stranded: Final[dict[str, KnhkError]] = {}
         self._observer = observer
         self._standings: WeakValueDictionary[str, CaseStanding] = WeakValueDictionary()
-        self._workers: TaskGroup | None = None
+        self._group: TaskGroup | None = None
+        self._workers: Workers | None = None
         self._sub_cases: SubCases | None = None
-        self._working = 0
-        self._ready: deque[tuple[LiveCase, Work]] = deque()
         #: Sub-cases that are to be cancelled; no more than there are in memory.
         self._abandoned: deque[str] = deque()
         self._is_cancelling = False
 
-    def run(self, workers: TaskGroup, keepers: TaskGroup, sub_cases: SubCases) -> None:
+    def run(self, group: TaskGroup, keepers: TaskGroup, sub_cases: SubCases) -> None:
         """Begin to write, to keep time and to work, in the two task groups."""
-        self._workers = workers
+        self._group = group
+        self._workers = Workers(self._carry_out, group)
         self._sub_cases = sub_cases
         keepers.start_soon(self.writer.run, name="knhk journal writer")
-        workers.start_soon(self.timers.run, name="knhk timers")
+        group.start_soon(self.timers.run, name="knhk timers")
 
     def stop(self) -> None:
         """Stop all work. What is in the queue of the journal is still written."""
-        self._workers = None
-        self._ready.clear()
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
         problem = UsageError("the engine has been closed; open the store again and ask there")
         for live in list(self.live.values()):
             live.stop()
@@ -160,8 +159,9 @@ class Runtime:
         """
         self._abandoned.append(case_id)
         if not self._is_cancelling and self._workers is not None:
+            assert self._group is not None
             self._is_cancelling = True
-            self._workers.start_soon(self._cancel_abandoned, name="knhk sub-case canceller")
+            self._group.start_soon(self._cancel_abandoned, name="knhk sub-case canceller")
 
     async def _cancel_abandoned(self) -> None:
         assert self._sub_cases is not None
@@ -183,29 +183,22 @@ class Runtime:
 
     # Work
 
-    def dispatch(self, live: LiveCase, work: Work) -> None:
-        """Do a piece of work as soon as fewer than ``TASKS_MAX`` are being done."""
-        if self._working >= TASKS_MAX:
-            self._ready.append((live, work))
-        elif self._workers is not None:
-            self._working += 1
-            self._workers.start_soon(self._carry_out, live, work)
+    def dispatch(self, work: Work) -> None:
+        """Have a piece of work done."""
+        if self._workers is not None:
+            self._workers.put(work)
 
-    async def _carry_out(self, live: LiveCase, work: Work) -> None:
-        try:
-            performer = work.performer
-            if isinstance(performer, SubWorkflow):
-                assert self._sub_cases is not None
-                with self._at_journal():
-                    await self._sub_cases.begin(live, work)
-            else:
-                await carry_out(live, work, performer, self.writer, self.late)
-        finally:
-            self._working -= 1
-            while self._ready and self._working < TASKS_MAX:
-                following, waiting = self._ready.popleft()
-                if following.holds(waiting):
-                    self.dispatch(following, waiting)
+    async def _carry_out(self, work: Work) -> None:
+        case, performer = work.case, work.performer
+        if not case.holds(work):
+            return
+        if isinstance(performer, SubWorkflow):
+            assert self._sub_cases is not None
+            assert isinstance(case, LiveCase)
+            with self._at_journal():
+                await self._sub_cases.begin(case, work)
+        else:
+            await carry_out(work, performer, self.writer, self.late)
 
     def late(self, call: Call, value: object, failure: Failing | None) -> None:
         """Have it recorded what stopped work still gave, if its case is still in memory."""

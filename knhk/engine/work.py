@@ -42,14 +42,21 @@ class Start:
 
 @final
 class Work:
-    """A started item that is being worked on; cancelling ``scope`` stops it."""
+    """A started item of a case that is being worked on."""
 
-    __slots__ = ("performer", "scope", "start")
+    __slots__ = ("case", "performer", "scope", "start")
 
-    def __init__(self, start: Start, performer: Waiting | SubWorkflow) -> None:
+    def __init__(self, case: Taker, start: Start, performer: Waiting | SubWorkflow) -> None:
+        self.case = case
         self.start = start
         self.performer = performer
-        self.scope = anyio.CancelScope()
+        #: Stops the work where it waits; not there before it begins.
+        self.scope: anyio.CancelScope | None = None
+
+    def stop(self) -> None:
+        """Have it stopped; what has not begun is not begun, as its case does not hold it."""
+        if self.scope is not None:
+            self.scope.cancel()
 
 
 class Taker(Protocol):
@@ -65,28 +72,26 @@ class Taker(Protocol):
         """The work has failed."""
 
 
-async def carry_out(
-    case: Taker, work: Work, performer: Waiting, writer: Writer, late: Late
-) -> None:
+async def carry_out(work: Work, performer: Waiting, writer: Writer, late: Late) -> None:
     """Do a piece of work and tell its case how it ended; ``late`` if the case wants it no more."""
-    start = work.start
+    start, case = work.start, work.case
     failure: Failing | None = None
     value: object = None
-    has_ended = False
-    with work.scope:
-        CALL.set(start.call)
+    CALL.set(start.call)
+    try:
+        value = await performer.perform(start.args, start.kwargs, start.call)
+    except anyio.get_cancelled_exc_class():
+        # Raises again if it is us who are cancelled; else the callee raised it by itself.
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        failure = ("Cancelled", "the callee cancelled itself", ())
+    except Exception as error:  # noqa: BLE001  a callee may raise anything
+        failure = failure_of(error)
+    if writer.is_full:
         try:
-            value = await performer.perform(start.args, start.kwargs, start.call)
-            has_ended = True
+            await writer.room()
         except anyio.get_cancelled_exc_class():
-            # Raises again if it is us who are cancelled; else the callee raised it by itself.
-            await anyio.lowlevel.checkpoint_if_cancelled()
-            failure = ("Cancelled", "the callee cancelled itself", ())
-        except Exception as error:  # noqa: BLE001  a callee may raise anything
-            failure = failure_of(error)
-        await writer.room()
-    if failure is None and not has_ended:
-        return  # it was stopped, and has stopped
+            late(start.call, value, failure)
+            raise
     if not case.holds(work):
         late(start.call, value, failure)
     elif failure is not None:

@@ -73,6 +73,11 @@ class Writer:
         self._closed = False
 
     @property
+    def is_full(self) -> bool:
+        """Whether whoever brings new work has to wait for :meth:`room`."""
+        return len(self._queue) >= QUEUE_MAX
+
+    @property
     def waiting(self) -> int:
         """Entries in the queue."""
         return len(self._queue)
@@ -86,7 +91,7 @@ class Writer:
 
     async def room(self) -> None:
         """Wait until the queue has room for new work."""
-        while len(self._queue) >= QUEUE_MAX:
+        while self.is_full:
             if self._room.is_set():
                 self._room = anyio.Event()
             await self._room.wait()

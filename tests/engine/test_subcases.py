@@ -179,7 +179,7 @@ async def test_instances_are_sub_cases_side_by_side_and_their_results_in_order(
 async def test_sub_cases_that_wait_hold_no_place_among_those_that_work(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("knhk.engine.runtime.TASKS_MAX", 3)
+    monkeypatch.setattr("knhk.engine.workers.TASKS_MAX", 3)
     each = ForEach("n", items=value(list(range(10))))
     module = project.drawn(
         "async def work(n): return n",
