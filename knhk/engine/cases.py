@@ -92,7 +92,6 @@ class Cases:
         receipt = Receipt()
         try:
             live = LiveCase.new(self._runtime, version, row, values, receipt)
-            self._runtime.add(live)
             await receipt.written()
         except JournalConflict as error:
             raise CaseExists(row.id) from error

@@ -44,7 +44,6 @@ from knhk.engine.work import Start
 from knhk.errors import (
     CaseCancelled,
     CaseEnded,
-    CaseExists,
     CaseFailed,
     CaseStuck,
     InputError,
@@ -225,8 +224,6 @@ class Engine:
         await runtime.writer.room()
         if case_id is None:
             case_id = f"{workflow}-{secrets.token_hex(8)}"
-        elif await self._ask(self._journal.case, case_id) is not None:
-            raise CaseExists(case_id)
         row = CaseRow(case_id, version.name, version.digest, now_us)
         live = await self._cases(runtime).open(version, row, values)
         return CaseHandle(live.standing, self._outcome)

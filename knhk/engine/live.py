@@ -20,7 +20,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from typing import Final, Protocol, final
 
 from knhk.call import Call
@@ -37,6 +38,7 @@ from knhk.engine.version import Version
 from knhk.engine.work import Start, Work
 from knhk.errors import JournalError, KnhkError, MisfitError, ReplayError, StoreDamaged, UnknownName
 from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Standing, Stream, Writer
+from knhk.journal.chain import hash_of_opening, link
 from knhk.kernel import Case, WorkItem
 from knhk.model import (
     CALLEE_MESSAGE,
@@ -105,6 +107,9 @@ class Host(Protocol):
     def abandon(self, case_id: str) -> None:
         """Nobody wants that sub-case any more: have it cancelled."""
 
+    def add(self, case: LiveCase) -> None:
+        """The case is in the journal, and in memory."""
+
     def lose(self, case: LiveCase, problem: KnhkError) -> None:
         """Let go of a case that has got ahead of the journal."""
 
@@ -112,17 +117,18 @@ class Host(Protocol):
         """The case is done and leaves memory."""
 
 
-@dataclass(slots=True)
+@final
 class _Acts:
     """What is to be done once a commit is written."""
 
-    starts: list[Start] = field(default_factory=list)
-    stops: list[int] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    wakes: bool = False
-    moved: Standing | None = None
-    failed: Input | None = None
-    taken: int = 0
+    def __init__(self) -> None:
+        self.starts: list[Start] = []
+        self.stops: list[int] = []
+        self.events: list[Event] = []
+        self.wakes = False
+        self.moved: Standing | None = None
+        self.failed: Input | None = None
+        self.taken = 0
 
 
 @final
@@ -130,7 +136,13 @@ class LiveCase:
     """One case of one engine; made by :meth:`new` or :meth:`load`."""
 
     def __init__(
-        self, runtime: Host, version: Version, case: Case, standing: CaseStanding, seq: int
+        self,
+        runtime: Host,
+        version: Version,
+        case: Case,
+        standing: CaseStanding,
+        seq: int,
+        sealed: bytes,
     ) -> None:
         self.id: Final = case.id
         self.version: Final = version
@@ -139,6 +151,7 @@ class LiveCase:
         self._runtime = runtime
         self._stream = Stream()
         self._seq = seq
+        self._hash = sealed
         self._pending = 0
         self._work: dict[int, Work] = {}
         #: Whether the journal has heard of it.
@@ -165,7 +178,7 @@ class LiveCase:
     ) -> LiveCase:
         """A case that begins with ``parameters``, which fit."""
         case = Case(version.workflow.program, row.id)
-        live = cls(runtime, version, case, runtime.standing(row), 0)
+        live = cls(runtime, version, case, runtime.standing(row), 0, hash_of_opening(row))
         live._give_all([Input(CREATE, row.created_us, value=parameters)], row, written)
         return live
 
@@ -178,7 +191,7 @@ class LiveCase:
         Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
         """
         case = replay(version, row, rows)
-        return cls(runtime, version, case, runtime.standing(row), len(rows))
+        return cls(runtime, version, case, runtime.standing(row), len(rows), rows[-1].hash)
 
     def wake_up(self, rows: tuple[InputRow, ...]) -> None:
         """Go on after loading: do again what was being done, start what is offered."""
@@ -313,7 +326,7 @@ class LiveCase:
         self._runtime.writer.put(
             Commit(self.id, tuple(rows), opened, acts.moved),
             self._stream,
-            lambda error: self._written(acts, error, written),
+            partial(self._written, acts, written),
         )
         return acts.taken
 
@@ -329,13 +342,16 @@ class LiveCase:
         waiting: deque[tuple[Input, bytes]],
     ) -> str:
         """Let the case take exactly what will be written; why it did not, if it did not."""
-        row = InputRow(self.id, self._seq, fact.at_us, fact.kind, fact.item, fact.task, body)
+        at_us, kind, item, task = fact.at_us, fact.kind, fact.item, fact.task
+        sealed = link(self._hash, self.id, self._seq, at_us, kind, item, task, body)
+        row = InputRow(self.id, self._seq, at_us, kind, item, task, body, sealed)
         if body:
-            fact = self.version.facts.decode(row, self._task(fact.item))
+            fact = self.version.facts.decode(row, self._task(item))
         effects = self.case.apply(fact)
         if effects and effects[0].kind == REFUSED:
             return effects[0].why
         self._seq += 1
+        self._hash = sealed
         rows.append(row)
         self._note(fact, effects, acts, waiting)
         return ""
@@ -389,7 +405,7 @@ class LiveCase:
     def _moved(self, status: CaseStatus, acts: _Acts) -> Standing:
         case = self.case
         if status in UNFINISHED:
-            return Standing(status)
+            return Standing(status, seal=self._hash)
         outcome = b""
         if status is CaseStatus.completed:
             outcome = self.version.facts.encode_result(case.result)
@@ -407,21 +423,23 @@ class LiveCase:
         elif status is CaseStatus.stuck:
             marked = (f"{name} ({count})" for name, count in case.marking.items())
             outcome = encode_json({"marking": ", ".join(marked)})
-        return Standing(status, case.now_us, outcome)
+        return Standing(status, case.now_us, outcome, self._hash)
 
     # Acts
 
     def _written(
         self,
         acts: _Acts,
-        error: JournalError | None,
         written: Callable[[JournalError | None], None] | None,
+        error: JournalError | None,
     ) -> None:
         self._pending -= 1
         if error is not None:
             self._runtime.lose(self, error)
         else:
-            self.is_written = True
+            if not self.is_written:
+                self.is_written = True
+                self._runtime.add(self)
             self._act(acts)
         if written is not None:
             written(error)

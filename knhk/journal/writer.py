@@ -18,6 +18,7 @@ work from outside awaits :meth:`room` first, and so is held back when the disk i
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +39,12 @@ __all__ = ["Done", "Stream", "Writer"]
 QUEUE_MAX: Final = 4_096
 #: Entries that share one transaction at most.
 BATCH_MAX: Final = 1_024
+
+#: Few entries whose commit takes less than this are written in the event loop itself: a hop to a
+#: thread and back would cost as much, and whoever else is in the loop hardly notices.
+SHORT_S: Final = 0.000_5
+#: How many entries are few.
+FEW: Final = 4
 
 #: Called once an entry was written (``None``) or could not be.
 Done = Callable[[JournalError | None], None]
@@ -71,6 +78,8 @@ class Writer:
         self._wake = anyio.Event()
         self._room = anyio.Event()
         self._closed = False
+        #: What a commit of few entries has taken of late; the first ones go to a thread.
+        self._commit_s = SHORT_S
 
     @property
     def is_full(self) -> bool:
@@ -126,7 +135,8 @@ class Writer:
             _settle(entry)
         if emptied:
             self._busy(-1)
-        await anyio.lowlevel.checkpoint()
+        if queue:
+            await anyio.lowlevel.checkpoint()
 
     async def _append(self, entries: list[_Entry]) -> None:
         error = await self._attempt([entry.commit for entry in entries])
@@ -140,11 +150,14 @@ class Writer:
                 entry.stream.error = await self._attempt([entry.commit])
 
     async def _attempt(self, commits: list[Commit]) -> JournalError | None:
+        is_short = len(commits) <= FEW
         try:
-            if self._journal.blocking:
-                await anyio.to_thread.run_sync(partial(self._journal.append, commits))
+            if self._journal.blocking and not (is_short and self._commit_s < SHORT_S):
+                took_s = await anyio.to_thread.run_sync(partial(self._timed, commits))
             else:
-                self._journal.append(commits)
+                took_s = self._timed(commits)
+            if is_short:
+                self._commit_s += (took_s - self._commit_s) / 8
         except JournalError as error:
             return error
         except Exception as error:  # noqa: BLE001  anybody's journal may raise anything
@@ -153,6 +166,12 @@ class Writer:
             wrapped.__cause__ = error
             return wrapped
         return None
+
+    def _timed(self, commits: list[Commit]) -> float:
+        """Append; how many seconds that took."""
+        begin = time.perf_counter()
+        self._journal.append(commits)
+        return time.perf_counter() - begin
 
 
 def _settle(entry: _Entry) -> None:
