@@ -36,6 +36,7 @@ COMPILED: Final = (
     "knhk/graphs.py",  # what the exploration asks of its graphs
     "knhk/kernel/*.py",  # the inner loop: tens of times faster over vec[i64] tables
     "knhk/journal/chain.py",  # a hash for every input
+    "knhk/engine/replaying.py",  # and each of them again when a case comes back
     "knhk/engine/live.py",  # each step of each case goes through it
     "knhk/engine/work.py",
     "knhk/soundness/[!_]*.py",  # the exploration: hundreds of thousands of states a second

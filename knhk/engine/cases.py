@@ -14,7 +14,7 @@ wait for it (it has ended, or the item has moved on), it is cancelled instead of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack
 from typing import Final, TypeVar, final
 
@@ -38,7 +38,7 @@ from knhk.errors import (
     StoreDamaged,
     UnknownName,
 )
-from knhk.journal import UNFINISHED, CaseRow, Journal
+from knhk.journal import UNFINISHED, CaseRow, Journal, Stored
 from knhk.model import CaseStatus
 
 __all__ = ["ENDED", "Cases", "Receipt"]
@@ -99,11 +99,12 @@ class Cases:
 
     # Those of the journal
 
-    async def load(self, row: CaseRow) -> LiveCase | None:
+    async def load(self, row: CaseRow, stored: Stored | None = None) -> LiveCase | None:
         """Bring a case back into memory, after its parents, and have it go on.
 
-        Gives nothing for a case that has ended. Raises the family of
-        :class:`~knhk.errors.KnhkError` for one that cannot be brought back.
+        ``stored`` is what the journal has of it, where that has been read already. Gives nothing
+        for a case that has ended. Raises the family of :class:`~knhk.errors.KnhkError` for one
+        that cannot be brought back.
         """
         line = [row]
         while line[-1].parent and line[-1].parent not in self._runtime.live:
@@ -120,14 +121,31 @@ class Cases:
         with ExitStack() as held:
             while line:
                 row = line.pop()
-                live = self._runtime.live.get(row.id) or await self._load_one(row)
+                last = None if line else stored
+                live = self._runtime.live.get(row.id) or await self._load_one(row, last)
                 if live is not None and line:
                     held.enter_context(live.kept())
         return live
 
-    async def _load_one(self, row: CaseRow) -> LiveCase | None:
+    async def load_all(self, rows: Sequence[CaseRow]) -> AsyncIterator[LiveCase]:
+        """Bring many cases back, like :meth:`load`; those that cannot be are stranded."""
+        ids = [row.id for row in rows if row.id not in self._runtime.live]
+        stored = {one.row.id: one for one in await self._ask(self._journal.stored, ids)}
+        for row in rows:
+            await self._runtime.writer.room()
+            try:
+                live = self._runtime.live.get(row.id) or await self.load(row, stored.get(row.id))
+            except KnhkError as error:
+                self._runtime.strand(row, error)
+                continue
+            if live is not None:  # else it has ended meanwhile
+                yield live
+
+    async def _load_one(self, row: CaseRow, stored: Stored | None = None) -> LiveCase | None:
         version = await self._catalogue.version(row.workflow, row.digest)
-        rows = await self._ask(self._journal.inputs, row.id)
+        if stored is None:
+            stored = (await self._ask(self._journal.stored, (row.id,)))[0]
+        rows = stored.inputs
         live = self._runtime.live.get(row.id)
         if live is not None:  # somebody else was quicker
             return live

@@ -33,8 +33,9 @@ from knhk.engine.events import Observer
 from knhk.engine.facts import decode_object, encode_json, read_outcome
 from knhk.engine.handle import CaseHandle
 from knhk.engine.kin import DEPTH_MAX
-from knhk.engine.live import LiveCase, Refused, replay
+from knhk.engine.live import LiveCase, Refused
 from knhk.engine.plain import JSON, jsonable
+from knhk.engine.replaying import replay
 from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report
 from knhk.engine.runtime import Runtime
 from knhk.engine.standing import CaseStanding
@@ -318,16 +319,8 @@ class Engine:
         after: CaseRow | None = None
         while page := await self.cases(status=UNFINISHED, after=after):
             after = page[-1]
-            for row in page:
-                await runtime.writer.room()
-                try:
-                    live = runtime.live.get(row.id) or await self._cases(runtime).load(row)
-                except KnhkError as error:
-                    runtime.strand(row, error)
-                    continue
-                if live is None:  # it has ended meanwhile
-                    continue
-                handles.append(CaseHandle(live.standing, self._outcome))
+            loaded = self._cases(runtime).load_all(page)
+            handles.extend([CaseHandle(live.standing, self._outcome) async for live in loaded])
         return tuple(handles)
 
     @property

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -32,11 +32,12 @@ from knhk.engine.failing import MESSAGE_MAX, Failing
 from knhk.engine.kin import sub_case_id
 from knhk.engine.performer import Manner, Outside, SubWorkflow
 from knhk.engine.plain import jsonable
+from knhk.engine.replaying import replay, starts_again
 from knhk.engine.standing import CaseStanding
 from knhk.engine.timers import Timers
 from knhk.engine.version import Version
 from knhk.engine.work import Start, Work
-from knhk.errors import JournalError, KnhkError, MisfitError, ReplayError, StoreDamaged, UnknownName
+from knhk.errors import JournalError, KnhkError, MisfitError, StoreDamaged
 from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Standing, Stream, Writer
 from knhk.journal.chain import hash_of_opening, link
 from knhk.kernel import Case, WorkItem
@@ -65,7 +66,7 @@ from knhk.model import (
     ItemState,
 )
 
-__all__ = ["Host", "LiveCase", "Refused", "replay"]
+__all__ = ["Host", "LiveCase", "Refused"]
 
 _log = logging.getLogger(__name__)
 
@@ -200,7 +201,8 @@ class LiveCase:
             for item in self.case.items
             if item.state is ItemState.started and self._manner(item.task) is not Manner.outside
         }
-        for start in list(self._starts_again(again, rows)) if again else ():
+        row = self.standing.row
+        for start in list(starts_again(self.version, row, rows, again)) if again else ():
             self._dispatch(start)
         if self.case.next_wake_us >= 0:
             self._runtime.timers.wake(self.id, self.case.next_wake_us)
@@ -224,19 +226,6 @@ class LiveCase:
         finally:
             self._pending -= 1
             self._leave_if_done()
-
-    def _starts_again(self, items: set[int], rows: tuple[InputRow, ...]) -> Iterable[Start]:
-        """The starts of items that are at work, with the arguments they had then.
-
-        Data may have moved on since, so the history is played once more up to each start.
-        """
-        last = {row.item: row.seq for row in rows if row.kind == START and row.item in items}
-        wanted = {seq: item for item, seq in last.items()}
-        case = Case(self.version.workflow.program, self.id)
-        for row in rows[: max(wanted) + 1]:
-            _replay(case, self.version, (row,))
-            if row.seq in wanted:
-                yield Start.of(case, row.item, self.version.name)
 
     # Facts
 
@@ -604,21 +593,6 @@ class LiveCase:
         return max(self._runtime.clock.now_us(), self.case.now_us)
 
 
-def _replay(case: Case, version: Version, rows: Iterable[InputRow]) -> None:
-    """Apply journalled inputs to a case."""
-    facts = version.facts
-    for row in rows:
-        task = ""
-        if row.item > 0:
-            try:
-                task = case.item(row.item).task
-            except UnknownName as error:
-                raise ReplayError(case.id, row.seq, str(error)) from error
-        effects = case.apply(facts.decode(row, task))
-        if effects and effects[0].kind == REFUSED:
-            raise ReplayError(case.id, row.seq, effects[0].why)
-
-
 def _recordable(value: object) -> object:
     """Whatever was returned as plain JSON values, or as text where there are none for it."""
     try:
@@ -632,18 +606,3 @@ def _recordable(value: object) -> object:
 def _clean(text: str) -> str:
     """Text that can be written: what is no Unicode in it is replaced."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def replay(version: Version, row: CaseRow, rows: Sequence[InputRow]) -> Case:
-    """The kernel's case that a whole history makes.
-
-    Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
-    """
-    if not rows or [entry.seq for entry in rows] != list(range(len(rows))):
-        raise StoreDamaged(
-            f"the store is damaged: case {row.id!r} has a gap in its inputs;"
-            " go back to a copy of it"
-        )
-    case = Case(version.workflow.program, row.id)
-    _replay(case, version, rows)
-    return case

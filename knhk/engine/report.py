@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from knhk.engine.facts import decode_json
-from knhk.engine.live import replay
 from knhk.engine.plain import jsonable
+from knhk.engine.replaying import replay
 from knhk.engine.version import Version
 from knhk.errors import KnhkError
 from knhk.journal import CaseRow, InputRow
