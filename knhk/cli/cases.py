@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from knhk.cli import exits
 from knhk.cli.store import require, store_option
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from knhk.engine import CaseReport, Engine, Step
+    from knhk.engine import CaseReport, Engine, Fault, Step
     from knhk.journal import CaseRow
 
 Answer = TypeVar("Answer")
@@ -83,6 +84,42 @@ def show(case_id: str, as_json: bool, store: str) -> None:
         number = str(step.item) if step.item >= 0 else ""
         table.add_row(str(step.seq), _time(step.at_us), step.kind, step.task, number, _said(step))
     _print(table, "\nhistory")
+
+
+@click.command()
+@click.argument("case_ids", nargs=-1, metavar="[CASE]...")
+@store_option
+def verify(case_ids: tuple[str, ...], store: str) -> int:
+    """Verify that the histories of cases are as they were written, and lead to where they stand.
+
+    Without CASE all cases of the store are verified. Ends with code 1 if something does not fit.
+    """
+
+    async def read(engine: Engine) -> tuple[int, list[Fault]]:
+        found: list[Fault] = []
+        count = 0
+        async for case_id in _each(engine, case_ids):
+            found.extend(await engine.verify(case_id))
+            count += 1
+        return count, found
+
+    count, found = _read(read, store)
+    for fault in found:
+        click.echo(str(fault))
+    noun = "case" if count == 1 else "cases"
+    click.echo(f"{count} {noun} verified: {len({fault.case for fault in found})} with a fault")
+    return exits.FAILED if found else exits.DONE
+
+
+async def _each(engine: Engine, case_ids: tuple[str, ...]) -> AsyncIterator[str]:
+    """The cases that are named, or all."""
+    for case_id in case_ids:
+        yield case_id
+    after: CaseRow | None = None
+    while not case_ids and (page := await engine.cases(after=after)):
+        after = page[-1]
+        for row in page:
+            yield row.id
 
 
 def _read(question: Callable[[Engine], Awaitable[Answer]], store: str) -> Answer:

@@ -8,7 +8,7 @@ import sys
 import click
 
 from knhk.cli import exits
-from knhk.cli.cases import list_, show
+from knhk.cli.cases import list_, show, verify
 from knhk.cli.check import check, tell
 from knhk.cli.conformance import conformance
 from knhk.cli.explain import explain
@@ -37,6 +37,7 @@ COMMANDS = (
     complete,
     list_,
     show,
+    verify,
     conformance,
     lsp,
     version,

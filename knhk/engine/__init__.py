@@ -17,6 +17,7 @@ from knhk.engine.report import (
     Waits,
     WorkOffer,
 )
+from knhk.engine.verifying import Fault
 
 __all__ = [
     "Call",
@@ -26,6 +27,7 @@ __all__ = [
     "Engine",
     "Event",
     "EventWait",
+    "Fault",
     "ItemReport",
     "Observer",
     "Step",

@@ -40,6 +40,7 @@ from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report
 from knhk.engine.runtime import Runtime
 from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import THREADS_MAX
+from knhk.engine.verifying import Fault, faults
 from knhk.engine.version import Version
 from knhk.engine.work import Start
 from knhk.errors import (
@@ -295,6 +296,24 @@ class Engine:
         except KnhkError as error:
             problem = error
         return report(row, rows, children, version, problem)
+
+    async def verify(self, case_id: str) -> tuple[Fault, ...]:
+        """What does not fit in what the store holds of a case; nothing if all does.
+
+        Raises :class:`~knhk.errors.UnknownName`.
+        """
+        row = await self._row(case_id)
+        while True:
+            rows = await self._ask(self._journal.inputs, case_id)
+            again = await self._row(case_id)
+            if again == row:  # else it went on while it was read
+                break
+            row = again
+        try:
+            version = await self._catalogue.read_only(row.workflow, row.digest)
+        except KnhkError as error:
+            return tuple(faults(row, rows, None, error))
+        return tuple(faults(row, rows, version, None))
 
     async def explain(self, case_id: str, task: str) -> str:
         """In words why a task of a case is or is not offered.

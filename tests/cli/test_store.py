@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 
+import apsw
 import pytest
 
 from .conftest import TIMEOUT_S, Project
@@ -92,3 +93,19 @@ def test_a_case_that_is_not_there_is_named(work: Project) -> None:
 
     assert (2, "") == (outcome.code, outcome.out)
     assert "there is no case 'A1'" in outcome.err
+
+
+def test_verify_names_what_was_changed(work: Project) -> None:
+    (work.root / "open").touch()
+    work.knhk("run", "work.knhk", "--case", "A1")
+    fits = work.knhk("verify")
+    connection = apsw.Connection(str(work.root / "knhk.db"))
+    connection.execute("UPDATE inputs SET at_us = at_us + 1 WHERE case_id = 'A1' AND seq = 1")
+    connection.close()
+
+    changed = work.knhk("verify", "A1")
+
+    assert (0, "1 case verified: 0 with a fault\n") == (fits.code, fits.out)
+    assert 1 == changed.code
+    assert "A1: input 1: its hash does not fit" in changed.out
+    assert 2 == work.knhk("verify", "B9").code
