@@ -52,10 +52,10 @@ def _drain(game: State, node: i64, drained: dict[int, int]) -> None:
         start = program.input_at[transition]
         for at in range(start, start + program.width[transition]):
             place = program.inputs[at]
-            wanted = arrivals * program.takes[at]
-            if program.or_join[transition] >= 0:
-                wanted = min(wanted, marking.counts[place])
-            drained[place] = drained.get(place, 0) + int(wanted)
+            times = arrivals
+            if program.or_join[transition] >= 0:  # a start takes from where there is enough
+                times = min(times, marking.counts[place] // program.takes[at])
+            drained[place] = drained.get(place, 0) + int(times * program.takes[at])
 
 
 def _withdraw_work(game: State, node: i64) -> None:

@@ -146,8 +146,8 @@ class Rules:
             return
         inputs = self.inputs(transition)
         if drain.loose:
-            for at, _ in inputs:
-                drained[at] = drained.get(at, 0) + after[at]
+            for at, count in inputs:
+                drained[at] = drained.get(at, 0) + after[at] // count * count
             return
         times = 1 if drain.single else EVER
         for at, count in inputs:

@@ -361,3 +361,11 @@ def test_what_was_found_before_is_not_found_again(text: str, run: str) -> None:
     for name in run.split(",") if run else ():
         {**dict(withdrawals(case)), **dict(actions(case))}[name.strip()]()
         compare(case)
+
+
+def test_cancelling_leaves_an_input_with_less_than_its_weight_alone() -> None:
+    case = begun(drawn("marked q, r*3\ntask d = or q*2, r -> all | cancels d"))
+
+    case.run("d")
+
+    assert {"q": 1} == case.marking
