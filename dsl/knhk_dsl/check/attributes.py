@@ -24,6 +24,7 @@ _TIMER_LINES: Final = (
     ast.TimesLine,
     *_INSTANCE_LINES,
     ast.CompensateLine,
+    ast.PriorityLine,
 )
 #: A skip passes at once: there is no start that could be put off, or tried again.
 _SKIP_LINES: Final = (*_TIMER_LINES, ast.RetryLine, ast.WhileLine, ast.HoldsLine)
@@ -58,6 +59,9 @@ def check_sense(task: ast.TaskDecl, kind: int, report: Report) -> None:
                 hint = f"let it race with a timer: pick({task.name}, a_timer)"
             elif isinstance(line, ast.UsesLine):
                 hint = "write the `retry` line of the policy here"
+        elif isinstance(line, ast.CompensateLine):
+            message += ": it has done nothing that could be undone"
+            hint = "put the line on the task that does the work"
         elif kind == CALLEE_SKIP and isinstance(line, (ast.WhileLine, ast.HoldsLine)):
             message += ": it passes at once"
             hint = "leave it out, or put the line on the task that comes next"
