@@ -15,7 +15,13 @@ from knhk_dsl.syntax import ast
 #: Lines that only a task with several instances can have.
 _INSTANCE_LINES: Final = (ast.WithoutWaitingLine, ast.OpenLine, ast.CompleteWhenLine)
 #: Lines that only a task with work of its own can have.
-_EFFORT_LINES: Final = (ast.TimeoutLine, ast.BreakerLine, ast.AtMostLine, ast.UsesLine)
+_EFFORT_LINES: Final = (
+    ast.TimeoutLine,
+    ast.BreakerLine,
+    ast.AtMostLine,
+    ast.UsesLine,
+    ast.PriorityLine,
+)
 _EVENT_LINES: Final = _EFFORT_LINES
 #: A timer may retry what it `sets`.
 _TIMER_LINES: Final = (
@@ -24,7 +30,6 @@ _TIMER_LINES: Final = (
     ast.TimesLine,
     *_INSTANCE_LINES,
     ast.CompensateLine,
-    ast.PriorityLine,
 )
 #: A skip passes at once: there is no start that could be put off, or tried again.
 _SKIP_LINES: Final = (*_TIMER_LINES, ast.RetryLine, ast.WhileLine, ast.HoldsLine)
