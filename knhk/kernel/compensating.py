@@ -31,19 +31,20 @@ def remember(
     row: TaskRow,
     item: WorkItem,
     data: dict[str, object],
-    before: dict[str, object],
+    before: dict[str, object] | None,
 ) -> None:
     """Note that an item completes, and with which arguments it would be undone.
 
-    They are evaluated on ``data``. If that fails, what the completion has assigned is restored
-    from ``before``, and the ``ExpressionError`` raised.
+    They are evaluated on ``data``. If that fails, what the completion has assigned, if it has,
+    is restored from ``before``, and the ``ExpressionError`` raised.
     """
     callee = row.compensation
     assert callee is not None
     try:
         arguments = call_arguments(callee, data, game._moment())
     except ExpressionError:
-        restore(game, before)
+        if before is not None:
+            restore(game, before)
         raise
     game._undo_arguments[item.id] = arguments
     game._to_undo.append(item.id)

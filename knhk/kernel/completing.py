@@ -132,15 +132,14 @@ def _complete_instance(game: State, item: WorkItem, activation: Activation, valu
     row = game._row(item._node)
     activation.results[item._instance] = value
     activation.done += 1
-    before: dict[str, object] = {}
+    before: dict[str, object] | None = None
     choice: Choice | None = None
     try:
-        over = not activation.over and _is_over(game, row, activation)
-        if over:
+        if not activation.over and _is_over(game, row, activation):
             before = assign(game, row, activation.completed_results())
         if row.compensation is not None:
             remember(game, row, item, _as_seen_by(game, row, item, value), before)
-        if over:
+        if before is not None:
             choice = Choice(choose(game, row.node, before))
     except ExpressionError as error:
         forget(game, item)
