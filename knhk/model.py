@@ -63,6 +63,12 @@ EXCEPT_MESSAGE: Final = 2
 EXCEPT_SIGNAL: Final = 3
 EXCEPT_NAMES: Final = ("error", "timeout", "message", "signal")
 
+# What becomes of a case that fails: it stands still, is undone, or is cancelled.
+ON_FAILURE_PAUSE: Final = 0
+ON_FAILURE_COMPENSATE: Final = 1
+ON_FAILURE_CANCEL: Final = 2
+ON_FAILURE_NAMES: Final = ("pause", "compensate", "cancel")
+
 #: The name of the error with which an attempt fails that took longer than its ``timeout``.
 TIMEOUT_ERROR: Final = "Timeout"
 #: The name of the error with which a task fails whose guard or ``sets`` failed.
@@ -213,7 +219,13 @@ class ForEach:
 
 @dataclass(frozen=True)
 class Task:
-    """What a task node does besides moving tokens."""
+    """What a task node does besides moving tokens.
+
+    ``compensation`` undoes the task once it has completed; its arguments are evaluated at the
+    completion, with the task's own result under its name. In a multiple-instance task that
+    holds for each instance, whose variable may be used too. A larger ``priority`` goes first
+    among what is offered.
+    """
 
     callee: Callee
     doc: str = ""
@@ -223,6 +235,8 @@ class Task:
     at_most: int = 0
     for_each: ForEach | None = None
     sets: tuple[tuple[str, Expression], ...] = ()
+    compensation: Callee | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -366,7 +380,10 @@ class Connector:
 
 @dataclass(frozen=True)
 class Net:
-    """A workflow as the compiler leaves it, in the sense of YAWL (section 6 of the language)."""
+    """A workflow as the compiler leaves it, in the sense of YAWL (section 6 of the language).
+
+    ``on_failure`` is one of ``ON_FAILURE_...``: what becomes of a case that fails.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -378,6 +395,7 @@ class Net:
     connectors: tuple[Connector, ...] = ()
     mutexes: tuple[Mutex, ...] = ()
     sections: tuple[Section, ...] = ()
+    on_failure: int = ON_FAILURE_PAUSE
     version: str = ""
     doc: str = ""
     span: Span | None = field(default=None, compare=False, repr=False)
@@ -397,6 +415,9 @@ CANCEL: Final = 9
 MESSAGE: Final = 10
 SIGNAL: Final = 11
 LATE: Final = 12
+SKIP: Final = 13
+RELEASE: Final = 14
+COMPENSATE: Final = 15
 INPUT_NAMES: Final = (
     "create",
     "start",
@@ -411,6 +432,9 @@ INPUT_NAMES: Final = (
     "message",
     "signal",
     "late",
+    "skip",
+    "release",
+    "compensate",
 )
 
 
@@ -419,11 +443,12 @@ INPUT_NAMES: Final = (
 class Input:
     """A fact that has happened: what, when, and to which work item or task.
 
-    ``value`` is the parameters (``create``), the result (``complete``), the names of the
-    error's base classes (``fail``), the new instance's value (``add_instance``), the key and
+    ``value`` is the parameters (``create``), the result (``complete``, ``skip``), the names of
+    the error's base classes (``fail``), the new instance's value (``add_instance``), the key and
     payload of a message (``message``, whose name is in ``task``: ``{"key": k, "payload":
     p}``), or the payload of a signal (``signal``, likewise). ``late`` records what a withdrawn
-    item still returned; it changes nothing. Inputs are equal when all their fields are.
+    item still returned; it changes nothing. ``resume`` may name the one ``task`` that is to be
+    tried again. Inputs are equal when all their fields are.
     (``acyclic`` spares the garbage collector the histories of large cases: what an input
     holds does not lead back to it.)
     """

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from knhk.errors import ERROR, CheckError, Diagnostic, Span
 from knhk.model import (
+    ON_FAILURE_NAMES,
+    ON_FAILURE_PAUSE,
     Callee,
     Codec,
     Connector,
@@ -29,7 +31,7 @@ from knhk.model import (
     Task,
     Variable,
 )
-from knhk_dsl.check.callees import Callees, visible_types
+from knhk_dsl.check.callees import Callees, FoundCallee, visible_types
 from knhk_dsl.check.calling import calling_rounds
 from knhk_dsl.check.files import CheckedFile, FileCheck
 from knhk_dsl.check.policies import first, retry_of
@@ -295,6 +297,7 @@ class _Builder:
             places=places,
             mutexes=workflow.graph.mutexes,
             sections=workflow.graph.sections,
+            on_failure=_on_failure(workflow.on_failure),
             parameters=self._parameters(workflow, emitter),
             variables=tuple(
                 Variable(name, self.codecs.codec(type_), _optional(emitter, var.initial))
@@ -321,8 +324,9 @@ class _Builder:
     def _connectors(self, workflow: CheckedWorkflow) -> tuple[Connector, ...]:
         used: dict[str, Symbol] = {}
         for task in workflow.tasks.values():
-            if task.callee is not None and task.callee.connector is not None:
-                used.setdefault(task.callee.module, task.callee.connector)
+            for callee in (task.callee, task.compensation):
+                if callee is not None and callee.connector is not None:
+                    used.setdefault(callee.module, callee.connector)
         return tuple(self._connector(name, symbol) for name, symbol in used.items())
 
     def _connector(self, name: str, symbol: Symbol) -> Connector:
@@ -337,6 +341,10 @@ class _Builder:
 
 def _optional(emitter: Emitter, expr: ast.Expr | None) -> Expression | None:
     return None if expr is None else emitter.expression(expr)
+
+
+def _on_failure(line: ast.OnFailure | None) -> int:
+    return ON_FAILURE_PAUSE if line is None else ON_FAILURE_NAMES.index(line.mode)
 
 
 class _Tasks:
@@ -354,6 +362,7 @@ class _Tasks:
         """What a task node does."""
         timeout = first(task.lines, ast.TimeoutLine)
         at_most = first(task.lines, ast.AtMostLine)
+        priority = first(task.lines, ast.PriorityLine)
         return Task(
             callee=self._callee(task),
             doc=task.declaration.doc,
@@ -367,6 +376,8 @@ class _Tasks:
                 for line in task.lines
                 if isinstance(line, ast.SetsLine)
             ),
+            compensation=self._compensation(task),
+            priority=0 if priority is None else priority.value,
         )
 
     def _result(self, task: CheckedTask) -> Codec | None:
@@ -377,18 +388,7 @@ class _Tasks:
         match task.declaration.callee:
             case ast.CallCallee(call=call):
                 assert task.callee is not None
-                called = task.callee.workflow
-                return Callee(
-                    task.kind,
-                    task.callee.module,
-                    task.callee.name if called is None else self._names[id(called)],
-                    tuple(self._emitter.expression(a.value) for a in call.arguments if not a.name),
-                    tuple(
-                        (a.name, self._emitter.expression(a.value))
-                        for a in call.arguments
-                        if a.name
-                    ),
-                )
+                return self._call(call, task.callee)
             case ast.TimerCallee(delay=delay, until=until):
                 return Callee(
                     task.kind,
@@ -401,6 +401,23 @@ class _Tasks:
                 return Callee(task.kind, name=name)
             case _:
                 return Callee(task.kind)
+
+    def _call(self, call: ast.Call, callee: FoundCallee) -> Callee:
+        called = callee.workflow
+        expression = self._emitter.expression
+        return Callee(
+            callee.kind,
+            callee.module,
+            callee.name if called is None else self._names[id(called)],
+            tuple(expression(a.value) for a in call.arguments if not a.name),
+            tuple((a.name, expression(a.value)) for a in call.arguments if a.name),
+        )
+
+    def _compensation(self, task: CheckedTask) -> Callee | None:
+        line = first(task.lines, ast.CompensateLine)
+        if line is None or task.compensation is None:
+            return None
+        return self._call(line.call, task.compensation)
 
     def _for_each(self, task: CheckedTask) -> ForEach | None:
         for_each = first(task.lines, ast.ForEachLine)

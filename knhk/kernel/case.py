@@ -12,27 +12,41 @@ from typing import final
 
 from mypy_extensions import i64
 
-from knhk.errors import CaseEnded, MisfitError, NotOffered, ResultError, UnknownName, UsageError
+from knhk.errors import (
+    CaseEnded,
+    Misfit,
+    MisfitError,
+    NotOffered,
+    ResultError,
+    UnknownName,
+    UsageError,
+)
+from knhk.kernel.data import call_arguments
 from knhk.kernel.explain import explain
 from knhk.kernel.game import Game
 from knhk.kernel.item import OFFERED, STARTED, WorkItem
 from knhk.kernel.program import Program, TaskRow
+from knhk.kernel.repairing import skip_refusal
 from knhk.kernel.state import CANCELLED, COMPLETED, RUNNING, STATUSES, Failure
 from knhk.model import (
     ADD_INSTANCE,
     CANCEL,
     CLOCK,
+    COMPENSATE,
     COMPLETE,
     FAIL,
     INPUT_NAMES,
     MESSAGE,
     REFUSED,
+    RELEASE,
     RESUME,
     SIGNAL,
+    SKIP,
     START,
     SUSPEND,
     US_PER_S,
     WITHDRAW,
+    Callee,
     CaseStatus,
     Effect,
     Input,
@@ -114,8 +128,16 @@ class Case(Game):
 
     @property
     def failure(self) -> Failure | None:
-        """Why the case has failed, ``None`` if it has not."""
+        """Why the case has failed, ``None`` if it has not.
+
+        It is kept while the case is undone for it, and when it is cancelled then.
+        """
         return self._failure
+
+    @property
+    def compensating(self) -> bool:
+        """Whether the case is being undone: what is offered undoes completed items."""
+        return self._compensating
 
     @property
     def failed(self) -> tuple[WorkItem, ...]:
@@ -151,17 +173,24 @@ class Case(Game):
     def arguments(self, item: WorkItem) -> tuple[list[object], dict[str, object]]:
         """The arguments of an item's callee, evaluated now.
 
-        Raises :class:`~knhk.errors.ExpressionError`; the item should then be failed with it.
+        Those of an item that undoes another were evaluated when that one completed. Raises
+        :class:`~knhk.errors.ExpressionError`; the item should then be failed with it.
         """
+        if item._undoes >= 0:
+            args, kwargs = self._undo_arguments[item._undoes]
+            return list(args), dict(kwargs)
         row = self._row(item._node)
         data = self._data
         if row.variable:
             data = dict(data)
             data[row.variable] = item._value
-        moment = self._moment()
-        args = [expression.evaluate(data, moment) for expression in row.callee.args]
-        kwargs = {name: expression.evaluate(data, moment) for name, expression in row.callee.kwargs}
-        return args, kwargs
+        return call_arguments(row.callee, data, self._moment())
+
+    def callee(self, item: WorkItem) -> Callee:
+        """Who does an item: its task's callee, or the compensation if it undoes another."""
+        row = self._row(item._node)
+        compensation = row.compensation
+        return row.callee if item._undoes < 0 or compensation is None else compensation
 
     def explain(self, task: str) -> str:
         """In words why a task is or is not offered."""
@@ -260,13 +289,51 @@ class Case(Game):
         """Let the case stand still: nothing is offered, timers and routing wait."""
         self._must(Input(SUSPEND, self._now_us))
 
-    def resume(self) -> None:
-        """Go on after ``suspend`` or after a failure, with fresh attempts for what failed."""
-        self._must(Input(RESUME, self._now_us))
+    def resume(self, task: str | None = None) -> None:
+        """Go on after ``suspend`` or after a failure, with fresh attempts for what failed.
+
+        With a ``task`` only what has failed of it gets them; the case is failed as long as
+        others are. Raises :class:`~knhk.errors.NotOffered` when it has not failed.
+        """
+        if task is not None:
+            self._known(task)
+        self._must(Input(RESUME, self._now_us, -1, task or ""))
+
+    def skip(self, which: str | WorkItem, value: object = None) -> WorkItem:
+        """Complete an item that has failed, is started, offered or waits, as if it ended well.
+
+        By task name it is the oldest in the first of these states. Its result is ``value``.
+        When it was the last that had failed, the case goes on. Raises
+        :class:`~knhk.errors.NotOffered`, and :class:`~knhk.errors.ResultError` for a value that
+        does not fit the task's result type.
+        """
+        item = self._to_skip(which)
+        why = skip_refusal(self, item)
+        if why:
+            raise NotOffered(item._task, why)
+        value = self._accepted(item, value)
+        self._must(Input(SKIP, self._now_us, item._id, "", value))
+        return item
+
+    def release(self, which: str | WorkItem) -> WorkItem:
+        """Give a started item back: it is offered for a new attempt, which uses up no retry.
+
+        Raises :class:`~knhk.errors.NotOffered`.
+        """
+        item = self._find(which, STARTED)
+        self._must(Input(RELEASE, self._now_us, item._id))
+        return item
 
     def cancel(self) -> None:
-        """Withdraw everything; the case is then cancelled (pattern 20)."""
+        """Withdraw everything; the case is then cancelled (pattern 20). Nothing is undone."""
         self._must(Input(CANCEL, self._now_us))
+
+    def compensate(self) -> None:
+        """Withdraw everything and undo what has completed; the case is then cancelled.
+
+        Raises :class:`~knhk.errors.CaseEnded` when it has ended, or is being undone already.
+        """
+        self._must(Input(COMPENSATE, self._now_us))
 
     # --- checks -------------------------------------------------------------------------
 
@@ -282,11 +349,21 @@ class Case(Game):
         return effects
 
     def _accepted(self, item: WorkItem, value: object) -> object:
-        """A result as its task's type, or :class:`~knhk.errors.ResultError`."""
-        codec = self._row(item._node).codec
-        if codec is None:
+        """A result as its task's type, or :class:`~knhk.errors.ResultError`.
+
+        Nobody reads what an undo gives. A task that could not list its instances has a list.
+        """
+        row = self._row(item._node)
+        codec = row.codec
+        if codec is None or item._undoes >= 0:
             return value
         try:
+            if row.multiple and item._activation is None:
+                given = [] if value is None else value
+                if not isinstance(given, list):
+                    misfit = Misfit("", "a list of results is needed")
+                    raise ResultError(item._task, (misfit,))
+                return [codec.accept(one) for one in given]
             return codec.accept(value)
         except MisfitError as error:
             raise ResultError(item._task, error.misfits) from error
@@ -297,6 +374,25 @@ class Case(Game):
             raise UnknownName("task", task, self._program.names)
         return self._row(node)
 
+    def _to_skip(self, which: str | WorkItem) -> WorkItem:
+        """The item meant: by name the oldest that has failed, else is started, offered, waits."""
+        if not isinstance(which, str):
+            self._must_own(which)
+            return which
+        row = self._known(which)
+        desk = self._desk(row.node)
+        failed = [item for item in self._failed if item._node == row.node]
+        found: WorkItem | None = failed[0] if failed else None
+        for listed in (desk.started, desk.offered, desk.waiting, desk.ready):
+            found = found or listed.head
+        if found is None:
+            raise NotOffered(which, f"it has no work item; {explain(self, row)}")
+        return found
+
+    def _must_own(self, item: WorkItem) -> None:
+        if item._id > len(self._items) or self._items[item._id - 1] is not item:
+            raise NotOffered(item._task, "the work item belongs to another case")
+
     def _find(self, which: str | WorkItem, state: i64) -> WorkItem:
         """The item meant, in the state that is needed; else ``NotOffered`` with the reason."""
         if isinstance(which, str):
@@ -304,8 +400,7 @@ class Case(Game):
             item = desk.offered.head if state == OFFERED else desk.started.head
         else:
             item = which
-            if item._id > len(self._items) or self._items[item._id - 1] is not item:
-                raise NotOffered(item._task, "the work item belongs to another case")
+            self._must_own(item)
             if item._state != state:
                 wanted = "offered" if state == OFFERED else "started"
                 raise NotOffered(item._task, f"the work item is {item.state}, not {wanted}")

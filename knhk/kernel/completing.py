@@ -9,6 +9,9 @@ A *failure* uses up an attempt of ``retry`` and the item backs off; without one 
 token leaves by the exception arrow that names the error, else by ``on timeout`` for a
 timeout, else by ``on error`` without a name; else the case has *failed* and stands still.
 
+An item with a compensation is remembered when it completes, with the arguments of that
+(:mod:`knhk.kernel.compensating`); if they fail, so does the completion.
+
 A multiple-instance task does all this once, when it completes: at the end of its last
 instance (patterns 13 to 15), when its ``complete when`` holds (34 to 36), when another task
 completes it (27), or, ``without waiting``, at its start (12).
@@ -24,6 +27,7 @@ from knhk.errors import ExpressionError
 from knhk.kernel import item as items
 from knhk.kernel.arrivals import begin, drop, let_go, take
 from knhk.kernel.cancelling import cancel_region
+from knhk.kernel.compensating import complete_undo, fail_undo, forget, remember
 from knhk.kernel.data import assign, choose
 from knhk.kernel.ending import end, fail_case
 from knhk.kernel.item import NO_RESULT, Activation, WorkItem
@@ -54,12 +58,18 @@ def complete(game: State, item: WorkItem, value: object) -> None:
     if activation is not None and item._instance >= 0:
         _complete_instance(game, item, activation, value)
         return
+    if item._undoes >= 0:
+        complete_undo(game, item)
+        return
     _complete_whole(game, game._row(item._node), item, value)
 
 
 def _complete_whole(game: State, row: TaskRow, item: WorkItem, value: object) -> None:
     """Complete an item that is no instance of many."""
-    choice = _prepare(game, item, row, value)
+    if row.compensation is None or row.multiple:
+        choice = _prepare(game, item, row, value)
+    else:
+        choice = _prepare_undoable(game, item, row, value)
     if choice is None:
         return
     take(game, item)
@@ -73,6 +83,18 @@ def _prepare(game: State, item: WorkItem, row: TaskRow, value: object) -> Choice
     try:
         return Choice(choose(game, row.node, assign(game, row, value)))
     except ExpressionError as error:
+        fail(game, item, EXPRESSION_ERROR, str(error), None)
+        return None
+
+
+def _prepare_undoable(game: State, item: WorkItem, row: TaskRow, value: object) -> Choice | None:
+    """The same for an item with a compensation, which is remembered."""
+    try:
+        before = assign(game, row, value)
+        remember(game, row, item, game._data, before)
+        return Choice(choose(game, row.node, before))
+    except ExpressionError as error:
+        forget(game, item)
         fail(game, item, EXPRESSION_ERROR, str(error), None)
         return None
 
@@ -107,24 +129,27 @@ def put(game: State, node: i64, arrows: list[int] | None) -> None:
 
 
 def _complete_instance(game: State, item: WorkItem, activation: Activation, value: object) -> None:
-    if activation.over:
-        activation.results[item._instance] = value
-        activation.done += 1
-        game._close(item, items.COMPLETE)
-        _see_off_straggler(game, item._node, activation)
-        return
     row = game._row(item._node)
     activation.results[item._instance] = value
     activation.done += 1
+    before: dict[str, object] | None = None
     choice: Choice | None = None
     try:
-        if _is_over(game, row, activation):
-            undo = assign(game, row, activation.completed_results())
-            choice = Choice(choose(game, row.node, undo))
+        if not activation.over and _is_over(game, row, activation):
+            before = assign(game, row, activation.completed_results())
+        if row.compensation is not None:
+            remember(game, row, item, _as_seen_by(game, row, item, value), before)
+        if before is not None:
+            choice = Choice(choose(game, row.node, before))
     except ExpressionError as error:
+        forget(game, item)
         activation.results[item._instance] = NO_RESULT
         activation.done -= 1
         fail(game, item, EXPRESSION_ERROR, str(error), None)
+        return
+    if activation.over:
+        game._close(item, items.COMPLETE)
+        _see_off_straggler(game, item._node, activation)
         return
     take(game, item)
     game._close(item, items.COMPLETE)
@@ -132,6 +157,15 @@ def _complete_instance(game: State, item: WorkItem, activation: Activation, valu
         _complete_activation(game, row, activation, choice)
     elif activation.unfinished() == 0:
         _fail_incomplete(game, row, activation, item)
+
+
+def _as_seen_by(game: State, row: TaskRow, item: WorkItem, value: object) -> dict[str, object]:
+    """The data as an instance sees it that completes: its element, and its own result."""
+    data = dict(game._data)
+    if row.variable:
+        data[row.variable] = item._value
+    data[row.name] = value
+    return data
 
 
 def _is_over(game: State, row: TaskRow, activation: Activation) -> bool:
@@ -259,6 +293,9 @@ def fail(game: State, item: WorkItem, error: str, message: str, bases: object) -
     straggles = activation is not None and activation.over and row.waits
     if item._failures < len(row.delays_us) and not straggles:
         _back_off(game, item, row)
+        return
+    if item._undoes >= 0:
+        fail_undo(game, item, error, message)
         return
     if activation is not None and item._instance >= 0:
         _fail_instance(game, row, item, activation, error, message, bases)

@@ -8,8 +8,8 @@ from mypy_extensions import i64
 
 from knhk.errors import ExpressionError, MisfitError
 from knhk.kernel.program import TaskRow
-from knhk.kernel.state import State
-from knhk.model import SPLIT_OR, Codec, Expression, Moment
+from knhk.kernel.state import Arguments, State
+from knhk.model import SPLIT_OR, Callee, Codec, Expression, Moment
 
 ABSENT: Final = object()
 
@@ -23,6 +23,13 @@ def evaluate(game: State, expression: Expression, codec: Codec | None, moment: M
         return codec.accept(value)
     except MisfitError as error:
         raise ExpressionError(expression.text, str(error)) from error
+
+
+def call_arguments(callee: Callee, data: dict[str, object], moment: Moment) -> Arguments:
+    """The arguments of a callee, evaluated on ``data``; may raise ``ExpressionError``."""
+    args = [expression.evaluate(data, moment) for expression in callee.args]
+    kwargs = {name: expression.evaluate(data, moment) for name, expression in callee.kwargs}
+    return args, kwargs
 
 
 def assign(game: State, row: TaskRow, result: object) -> dict[str, object]:

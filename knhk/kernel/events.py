@@ -107,7 +107,7 @@ def fire_due(game: State, until_us: i64) -> bool:
         game._effects.append(Effect(STOP_WORK, item._id))
         seconds = float(row.timeout_us) / US_PER_S
         fail(game, item, TIMEOUT_ERROR, f"took longer than {seconds:g} s", None)
-    elif row.wait == WAIT_NONE or (row.multiple and item._activation is None):
+    elif row.wait == WAIT_NONE or item._undoes >= 0 or (row.multiple and item._activation is None):
         come_due(game, item)
     else:
         complete(game, item, item._payload)
@@ -128,7 +128,7 @@ def come_due(game: State, item: WorkItem) -> None:
 
 def receive_message(game: State, message: Message) -> None:
     """A message has come: somebody takes it, or it is kept."""
-    if game._status != RUNNING or not _deliver(game, message):
+    if game._status != RUNNING or game._compensating or not _deliver(game, message):
         game._kept.append(message)
 
 
@@ -217,7 +217,7 @@ def _exit(game: State, node: i64, kind: i64, name: str) -> ExceptionArrow:
 
 def receive_signal(game: State, name: str, payload: object) -> None:
     """A signal has come: all that wait for it now take it."""
-    if game._status != RUNNING:
+    if game._status != RUNNING or game._compensating:
         return
     waiting: list[WorkItem] = []
     for node in game._program.listeners.get(name, []):

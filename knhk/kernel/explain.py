@@ -23,6 +23,9 @@ def explain(game: State, row: TaskRow) -> str:
         return f"the case is {STATUSES[game._status]}: nothing is offered"
     desk = game._desk(row.node)
     parts = _work(game, row, desk)
+    if game._compensating:
+        found = "; ".join(parts) or "only what has completed is offered, to undo it, the last first"
+        return f"the case is being undone: {found}"
     if not parts:
         parts.extend(_hindrances(game, row))
     if not parts:

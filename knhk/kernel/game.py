@@ -22,7 +22,11 @@ those of the marked inputs (OR). What a *completion* or a *failure* does stands 
 :mod:`knhk.kernel.completing`.
 
 Standing still (failed or suspended): nothing is offered, routing and timers wait, what runs
-may end. ``resume`` goes on, and offers what had failed with fresh attempts.
+may end. ``resume`` goes on, and offers what had failed with fresh attempts; ``skip`` takes it
+for done. (:mod:`knhk.kernel.repairing`)
+
+A case that fails ``on failure compensate``, or is told to, only undoes what has completed
+(:mod:`knhk.kernel.compensating`); one ``on failure cancel`` is cancelled.
 
 What the outside does wrong is answered with a ``REFUSED`` effect and changes nothing.
 """
@@ -37,16 +41,15 @@ from knhk.errors import ExpressionError
 from knhk.kernel import item as items
 from knhk.kernel.arrivals import take
 from knhk.kernel.cancelling import cancel_task
-from knhk.kernel.completing import complete, complete_without_waiting, fail, try_again
+from knhk.kernel.compensating import begin_undoing, offer_again, undo_next
+from knhk.kernel.completing import complete, fail
 from knhk.kernel.data import evaluate
 from knhk.kernel.ending import end, fail_case, finish
 from knhk.kernel.events import (
-    come_due,
     deliver_kept,
     fire_due,
     receive_message,
     receive_signal,
-    wait,
 )
 from knhk.kernel.item import OFFERED, STARTED, WorkItem
 from knhk.kernel.mutexes import enter_again, free_empty_sections
@@ -58,7 +61,8 @@ from knhk.kernel.offering import (
     receive,
     review_dirty,
 )
-from knhk.kernel.program import WAIT_NONE, Program
+from knhk.kernel.program import Program
+from knhk.kernel.repairing import release, resume, resume_refusal, skip, skip_refusal
 from knhk.kernel.routing import examine_or_joins, route
 from knhk.kernel.state import (
     CANCELLED,
@@ -75,15 +79,20 @@ from knhk.model import (
     ADD_INSTANCE,
     CANCEL,
     CLOCK,
+    COMPENSATE,
     COMPLETE,
     CREATE,
     EXPRESSION_ERROR,
     FAIL,
     LATE,
     MESSAGE,
+    ON_FAILURE_CANCEL,
+    ON_FAILURE_PAUSE,
     REFUSED,
+    RELEASE,
     RESUME,
     SIGNAL,
+    SKIP,
     START,
     SUSPEND,
     WAKE,
@@ -156,7 +165,13 @@ class Game(State):
         elif kind == SUSPEND:
             self._status = SUSPENDED
         elif kind == RESUME:
-            self._resume()
+            self._resume(fact.task)
+        elif kind == SKIP:
+            skip(self, self._items[fact.item - 1], fact.value)
+        elif kind == RELEASE:
+            release(self, self._items[fact.item - 1])
+        elif kind == COMPENSATE:
+            begin_undoing(self)
         elif kind == CANCEL:
             end(self, CANCELLED)
         else:
@@ -176,25 +191,31 @@ class Game(State):
             return self._late_refusal(fact)
         if status == COMPLETED or status == CANCELLED:
             return f"the case is {STATUSES[status]}"
-        if kind == START or kind == COMPLETE or kind == FAIL:
+        if kind == START or kind == COMPLETE or kind == FAIL or kind == SKIP or kind == RELEASE:
             return self._item_refusal(fact, kind)
         if kind == WITHDRAW or kind == ADD_INSTANCE:
-            node = self._program.names.get(fact.task, -1)
-            if node < 0:
-                return f"there is no task {fact.task!r}"
-            if kind == ADD_INSTANCE:
-                return self._instance_refusal(node)
-            idle = self._desk(node).idle() and all(item._node != node for item in self._failed)
-            return "it has no work item" if idle else ""
+            return self._task_refusal(fact)
         if kind == MESSAGE:
             full = len(self._kept) >= KEPT_MAX
             return f"it keeps {KEPT_MAX} messages that nobody takes" if full else ""
         if kind == SUSPEND:
             return "" if status == RUNNING else f"the case is {STATUSES[status]}"
         if kind == RESUME:
-            stands = status == SUSPENDED or status == FAILED
-            return "" if stands else f"the case is {STATUSES[status]}, it does not stand still"
+            return resume_refusal(self, fact.task)
+        if kind == COMPENSATE:
+            return "the case is being undone already" if self._compensating else ""
         return ""
+
+    def _task_refusal(self, fact: Input) -> str:
+        node = self._program.names.get(fact.task, -1)
+        if node < 0:
+            return f"there is no task {fact.task!r}"
+        if self._compensating:
+            return "the case is being undone: an undo can be skipped, or the case cancelled"
+        if fact.kind == ADD_INSTANCE:
+            return self._instance_refusal(node)
+        idle = self._desk(node).idle() and all(item._node != node for item in self._failed)
+        return "it has no work item" if idle else ""
 
     def _late_refusal(self, fact: Input) -> str:
         if fact.item < 1 or fact.item > len(self._items):
@@ -218,6 +239,8 @@ class Game(State):
         if fact.item < 1 or fact.item > len(self._items):
             return f"there is no work item {fact.item}"
         item = self._items[fact.item - 1]
+        if kind == SKIP:
+            return skip_refusal(self, item)
         if kind != START:
             if item._state == STARTED:
                 return ""
@@ -232,13 +255,16 @@ class Game(State):
 
     def _proceed(self) -> None:
         """Route, offer and fire what is due until nothing changes; then see to the end."""
+        if self._compensating:
+            self._undo()
+            return
         left: i64 = ROUNDS_MAX
         while self._status == RUNNING:
             left -= 1
             if left < 0:
                 why = f"{ROUNDS_MAX} times round, and still something completes by itself"
                 fail_case(self, "", "Livelock", why)
-                return
+                break
             marking = self._marking
             if marking.agenda_size > 0:
                 route(self)
@@ -255,6 +281,24 @@ class Game(State):
                 end(self, STUCK)
             else:
                 finish(self)
+        if self._status == FAILED and self._program.on_failure != ON_FAILURE_PAUSE:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """The case has failed and does not stand still for it: it is undone, or cancelled."""
+        if self._program.on_failure == ON_FAILURE_CANCEL:
+            end(self, CANCELLED)
+            return
+        begin_undoing(self)
+        self._undo()
+
+    def _undo(self) -> None:
+        """Offer what is to be undone next, until somebody has to act."""
+        while self._status == RUNNING:
+            if self._live == 0:
+                undo_next(self)
+            elif not offer_again(self) and not fire_due(self, self._now_us):
+                return
 
     def _proceed_seldom(self) -> bool:
         """What is left when nothing is to be routed or offered; whether anything changed."""
@@ -283,7 +327,9 @@ class Game(State):
         desk.offered.remove(item)
         desk.started.insert(item)
         item.move(items.START)
-        if item._taken and item._activation is None:
+        if item._undoes >= 0:
+            pass  # the net plays no part any more
+        elif item._taken and item._activation is None:
             enter_again(self, item)
         else:
             take(self, item)
@@ -316,52 +362,10 @@ class Game(State):
             for _ in range(place.tokens):
                 self._marking.put(number)
 
-    def _resume(self) -> None:
-        self._status = RUNNING
-        self._failure = None
-        failed = self._failed
-        self._failed = []
-        halted = self._halted
-        self._halted = []
-        self._hearing = len(self._kept) > 0
-        if not self._begun:
+    def _resume(self, task: str) -> None:
+        resume(self, task)
+        if self._status == RUNNING and not self._begun and not self._compensating:
             self._begin()
-        for item in failed:
-            if self._status == RUNNING:
-                self._reoffer(item)
-            else:
-                self._failed.append(item)
-        for activation in halted:
-            if self._status == RUNNING:
-                try_again(self, activation)
-            else:
-                self._halted.append(activation)
-        for node, desk in enumerate(self._desks):
-            if desk is not None and desk.wants_room():
-                self._busy.append(node)
-
-    def _reoffer(self, item: WorkItem) -> None:
-        """Offer a failed item again, with fresh attempts."""
-        item._failures = 0
-        self._live += 1
-        desk = self._desk(item._node)
-        row = self._row(item._node)
-        item.move(items.RESUME)
-        desk.waiting.insert(item)
-        activation = item._activation
-        if activation is not None:
-            activation.halted = False
-            if row.complete_when is not None:
-                activation.failed -= 1
-            if not row.waits and not activation.over:
-                complete_without_waiting(self, row, activation)
-        unlisted = row.multiple and activation is None
-        if item._state != items.WAITING:
-            return  # completing the task has failed it again
-        if row.wait != WAIT_NONE and not unlisted:
-            wait(self, item, row)
-        else:
-            come_due(self, item)
 
 
 def _message_of(value: object) -> tuple[object, object]:

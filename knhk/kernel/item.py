@@ -54,17 +54,17 @@ TRANSITIONS: Final[dict[tuple[int, int], int]] = {
     (NEW, ARRIVE): OFFERED,
     (NEW, WAIT): WAITING,  # a task that waits for a timer, message or signal
     (OFFERED, START): STARTED,
-    (OFFERED, COMPLETE): COMPLETED,  # a multiple-instance task without instances
+    (OFFERED, COMPLETE): COMPLETED,  # skipped; or a multiple-instance task without instances
     (OFFERED, WAIT): WAITING,  # back-off; or a rival has taken the mutex
     (OFFERED, FAIL): FAILED,  # the same, with no attempt left
     (OFFERED, WITHDRAW): WITHDRAWN,
     (WAITING, COME_DUE): OFFERED,
-    (WAITING, COMPLETE): COMPLETED,  # the event comes: started and completed in one step
+    (WAITING, COMPLETE): COMPLETED,  # the event comes: started and completed in one step; skipped
     (WAITING, WAIT): WAITING,  # back-off of a timer task
     (WAITING, FAIL): FAILED,
     (WAITING, WITHDRAW): WITHDRAWN,
     (STARTED, COMPLETE): COMPLETED,
-    (STARTED, WAIT): WAITING,  # back-off after a failed attempt
+    (STARTED, WAIT): WAITING,  # back-off after a failed attempt; or released, for a new one
     (STARTED, FAIL): FAILED,
     (STARTED, WITHDRAW): WITHDRAWN,
     (FAILED, RESUME): WAITING,
@@ -135,7 +135,7 @@ class WorkItem:
     """One piece of work of one task; an instance has ``instance`` and ``value`` too.
 
     ``attempt`` counts from 1; ``due_us`` is when a timeout, a timer or a back-off ends
-    (-1: never).
+    (-1: never). An item that undoes another names it in ``undoes``.
     """
 
     def __init__(self, id: i64, node: i64, task: str, transition: i64) -> None:
@@ -145,6 +145,7 @@ class WorkItem:
         self._transition = transition
         self._state: i64 = NEW
         self._instance: i64 = -1
+        self._undoes: i64 = -1
         self._value: object = None
         self._attempt: i64 = 1
         self._failures: i64 = 0
@@ -196,6 +197,11 @@ class WorkItem:
         return self._value
 
     @property
+    def undoes(self) -> int | None:
+        """The number of the completed item that this one undoes, ``None`` for ordinary work."""
+        return None if self._undoes < 0 else self._undoes
+
+    @property
     def attempt(self) -> int:
         """Which attempt this is or was the last, from 1."""
         return self._attempt
@@ -207,7 +213,8 @@ class WorkItem:
 
     def __repr__(self) -> str:
         number = "" if self._instance < 0 else f"[{self._instance}]"
-        return f"<WorkItem {self._id} {self._task}{number} {self.state}>"
+        undoes = "" if self._undoes < 0 else f" undoes {self._undoes}"
+        return f"<WorkItem {self._id} {self._task}{number} {self.state}{undoes}>"
 
 
 @final

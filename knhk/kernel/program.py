@@ -101,6 +101,7 @@ class TaskRow:
         self.holds: list[int] = list(node.holds)
         self.completes: i64 = node.completes
         self.cancels_case = node.cancels_case
+        self.compensation: Callee | None = task.compensation
         self._read_instances(task)
         self._read_wait(task.callee)
 
@@ -162,6 +163,7 @@ class Program:
         self.or_joins: list[OrJoin] = []
         #: The OR-join at the end of the block that a node's OR-split begins: its transition.
         self.block_end: dict[int, int] = {}
+        self.on_failure: i64 = net.on_failure
         self.has_partial_joins = any(node.join == JOIN_PARTIAL for node in net.nodes)
         self._read_nodes(net)
         self._number_transitions(net)

@@ -35,6 +35,9 @@ STATUSES: Final = (
     CaseStatus.stuck,
 )
 
+#: The arguments of a call, by position and by name.
+Arguments = tuple[list[object], dict[str, object]]
+
 #: Nobody holds a mutex; a section's number is its holder otherwise, or ``HELD_BY_WORK``.
 FREE: Final = -1
 HELD_BY_WORK: Final = -2
@@ -121,6 +124,8 @@ class State:
         self._live: i64 = 0
         self._timers: list[tuple[int, int]] = []
         self._failure: Failure | None = None
+        #: What else has failed meanwhile, one of each task.
+        self._more_failures: list[Failure] = []
         self._failed: list[WorkItem] = []
         self._halted: list[Activation] = []
         self._result: object = None
@@ -132,6 +137,13 @@ class State:
         self._kept: list[Message] = []
         self._hearing = False
         self._taken: i64 = 0
+        #: The arguments of the compensations of completed items, by the item's number.
+        self._undo_arguments: dict[int, Arguments] = {}
+        #: The items that are not undone yet, in order of completion: the last is next.
+        self._to_undo: list[int] = []
+        self._compensating = False
+        #: The failure for which the case is undone.
+        self._cause: Failure | None = None
 
     # --- getting at things --------------------------------------------------------------
 

@@ -12,7 +12,8 @@ others or whose tokens others may take away (:meth:`_Reader._lasts`); it has a c
 running work, and two transitions.
 
 Timers, messages, signals, workers and sub-cases are the environment: they come or do not.
-A failure that no exception flow takes up is not a step of the net: the case stands still.
+A failure that no exception flow takes up is not a step of the net: the case stands still, or,
+``on failure compensate`` or ``cancel``, ends. Undoing it empties the net first.
 
 An OR-join that ends a block counts the branches that its split chose. Where nothing can
 disturb that, the split puts the tokens of the branches that it does not choose straight

@@ -10,17 +10,32 @@ import os
 import random
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from knhk import Workflow, load
 from knhk.errors import KnhkError
-from knhk.kernel import Case
+from knhk.kernel import Case, Program
 from knhk.kernel.arrivals import pending
 from knhk.kernel.offering import may_enter_again
 from knhk.kernel.orjoin import passes_left
-from knhk.model import CALLEE_MESSAGE, CALLEE_SIGNAL, EXCEPT_MESSAGE, EXCEPT_SIGNAL, Node
+from knhk.model import (
+    CALLEE_MESSAGE,
+    CALLEE_PYTHON,
+    CALLEE_SIGNAL,
+    CALLEE_SKIP,
+    CALLEE_TIMER,
+    CREATE,
+    EXCEPT_MESSAGE,
+    EXCEPT_SIGNAL,
+    ON_FAILURE_COMPENSATE,
+    Callee,
+    Input,
+    Net,
+    Node,
+)
 
 SUITE = Path(__file__).parent.parent / "patterns"
 WALKS = int(os.environ.get("KNHK_WALKS", "4"))
@@ -77,7 +92,7 @@ def _step(case: Case, choose: random.Random) -> None:
         item = choose.choice([item for item in live if str(item.state) == "started"])
         case.complete(item, choose.choice([None, 1, "x", True]))
         return
-    other = choose.randrange(9)
+    other = choose.randrange(13)
     if other == 0 and case.started:
         case.fail(choose.choice(case.started), choose.choice(["Broken", "Timeout"]))
     elif other == 1:
@@ -94,6 +109,12 @@ def _step(case: Case, choose: random.Random) -> None:
         case.add_instance(choose.choice(tasks), "x")
     elif other == 7:
         case.suspend()
+    elif other in (8, 9) and case.items:
+        case.skip(choose.choice(choose.choice([live, case.items]) or case.items), None)
+    elif other == 10 and case.started:
+        case.release(choose.choice(case.started))
+    elif other == 11:
+        case.resume(choose.choice(tasks))
     else:
         case.resume()
 
@@ -110,6 +131,8 @@ def _check(case: Case) -> None:
         if row is None or (program.count[node] and program.routes[first]):
             continue
         desk = case._desk(node)
+        if case.compensating:
+            continue
         assert desk.busy >= 0
         assert desk.straggling >= 0
         for transition in range(first, first + program.count[node]):
@@ -168,3 +191,63 @@ def test_counts_agree_and_a_replay_gives_the_same_case(name: str) -> None:
         for fact in case.history:
             again.apply(fact)
         assert _state(case) == _state(again)
+
+
+def _undoable(net: Net) -> Net:
+    """The net with a compensation for every task that does something."""
+    undo = Callee(CALLEE_PYTHON, "shop", "undo")
+    nodes = []
+    for node in net.nodes:
+        task = node.task
+        if task is not None and task.callee.kind not in (CALLEE_SKIP, CALLEE_TIMER):
+            task = replace(task, compensation=undo)
+        nodes.append(replace(node, task=task))
+    return replace(net, nodes=tuple(nodes), on_failure=ON_FAILURE_COMPENSATE)
+
+
+def _completed(case: Case) -> set[int]:
+    """What has done something that can be undone."""
+    rows = case._program.rows
+    found = set()
+    for item in case.items:
+        row = rows[item.node]
+        assert row is not None
+        listed = item.instance is not None or not row.multiple
+        if item.undoes is None and str(item.state) == "completed" and listed:
+            found.add(item.id if row.compensation is not None else 0)
+    return found - {0}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_what_has_completed_in_any_order_is_undone_in_the_reverse(name: str) -> None:
+    workflow = _workflow(name)
+    program = Program(_undoable(workflow.net))
+    for number in range(WALKS):
+        choose = random.Random(f"undo {name} {number}")
+        parameters = workflow.case(**_parameters(workflow, choose)).history[0].value
+        case = Case(program, "walk")
+        case.apply(Input(CREATE, 0, value=parameters))
+        order: list[set[int]] = []
+        for _ in range(STEPS):
+            try:
+                _step(case, choose)
+            except KnhkError:
+                continue
+            _check(case)
+            order.append(_completed(case).difference(*order))
+        if str(case.status) in ("completed", "cancelled") and not case.compensating:
+            continue
+        if not case.compensating:
+            case.compensate()
+        undone: list[int] = []
+        for _ in range(10 * STEPS):
+            undone = [i.undoes for i in case.items if i.undoes and str(i.state) == "completed"]
+            if str(case.status) in ("failed", "suspended"):
+                case.resume()
+            elif case.compensating:
+                case.skip(case.items[-1])
+        assert str(case.status) == "cancelled"
+        for together in order[::-1]:
+            assert together == set(undone[: len(together)])
+            undone = undone[len(together) :]
+        assert undone == []

@@ -15,7 +15,13 @@ from knhk_dsl.syntax import ast
 #: Lines that only a task with several instances can have.
 _INSTANCE_LINES: Final = (ast.WithoutWaitingLine, ast.OpenLine, ast.CompleteWhenLine)
 #: Lines that only a task with work of its own can have.
-_EFFORT_LINES: Final = (ast.TimeoutLine, ast.BreakerLine, ast.AtMostLine, ast.UsesLine)
+_EFFORT_LINES: Final = (
+    ast.TimeoutLine,
+    ast.BreakerLine,
+    ast.AtMostLine,
+    ast.UsesLine,
+    ast.PriorityLine,
+)
 _EVENT_LINES: Final = _EFFORT_LINES
 #: A timer may retry what it `sets`.
 _TIMER_LINES: Final = (
@@ -58,6 +64,9 @@ def check_sense(task: ast.TaskDecl, kind: int, report: Report) -> None:
                 hint = f"let it race with a timer: pick({task.name}, a_timer)"
             elif isinstance(line, ast.UsesLine):
                 hint = "write the `retry` line of the policy here"
+        elif isinstance(line, ast.CompensateLine):
+            message += ": it has done nothing that could be undone"
+            hint = "put the line on the task that does the work"
         elif kind == CALLEE_SKIP and isinstance(line, (ast.WhileLine, ast.HoldsLine)):
             message += ": it passes at once"
             hint = "leave it out, or put the line on the task that comes next"

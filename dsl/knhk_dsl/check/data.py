@@ -66,6 +66,9 @@ def _sites(workflow: CheckedWorkflow) -> Iterator[tuple[str, bool, ast.Expr]]:
         for line in task.declaration.attributes:
             if isinstance(line, ast.SetsLine):
                 yield name, True, line.value
+            elif isinstance(line, ast.CompensateLine):
+                for argument in line.call.arguments:
+                    yield name, True, argument.value
     if workflow.graph is not None:
         for node in workflow.graph.nodes:
             for arrow in node.outputs:

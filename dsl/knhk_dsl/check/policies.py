@@ -23,6 +23,9 @@ DELAY_US_MAX: Final = 3_650 * 86_400 * 1_000_000
 #: Work items of one task at once.
 AT_MOST_MAX: Final = 1_000_000
 
+#: Priorities, to both sides of 0.
+PRIORITY_MAX: Final = 1_000_000
+
 LINE_WORDS: Final[Mapping[type, str]] = {
     ast.RetryLine: "retry",
     ast.TimeoutLine: "timeout",
@@ -89,6 +92,9 @@ def _check_numbers(line: Line, report: Report) -> None:
         case ast.BreakerLine():
             holds = min(line.failures, line.window_us, line.cooldown_us) > 0
             limit(holds, "the numbers of a breaker are larger than 0", "write larger ones")
+        case ast.PriorityLine():
+            words = f"`priority` takes from -{PRIORITY_MAX:,} to {PRIORITY_MAX:,}"
+            limit(abs(line.value) <= PRIORITY_MAX, words, "write one such as: priority 5")
         case _:
             pass
 

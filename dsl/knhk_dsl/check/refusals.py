@@ -11,12 +11,7 @@ from knhk_dsl.report import Report
 from knhk_dsl.syntax import ast
 
 #: Attribute lines that are refused.
-REFUSED_LINES: Final = (
-    ast.BreakerLine,
-    ast.CompensateLine,
-    ast.OptionalLine,
-    ast.PriorityLine,
-)
+REFUSED_LINES: Final = (ast.BreakerLine, ast.OptionalLine)
 _DECLARATIONS: Final[dict[type, str]] = {
     ast.TriggerDecl: "a trigger",
     ast.InvariantDecl: "an invariant",
@@ -46,9 +41,7 @@ def refuse_declarations(declarations: Iterable[ast.Declaration], report: Report)
 def refuse_statements(statements: Iterable[ast.WorkflowStatement], report: Report) -> None:
     """Refuses statements of a workflow; those of its flow are refused where it is read."""
     for statement in statements:
-        if isinstance(statement, ast.OnFailure) and statement.mode != "pause":
-            refuse(f"`on failure {statement.mode}`", statement.span, report)
-        elif isinstance(statement, ast.TaskDecl):
+        if isinstance(statement, ast.TaskDecl):
             refuse_lines(statement.attributes, report)
 
 

@@ -19,6 +19,7 @@ from knhk.model import (
     CALLEE_SIGNAL,
     CALLEE_SKIP,
     CALLEE_TIMER,
+    CALLEE_WORKFLOW,
 )
 from knhk_dsl.check.attributes import (
     Declarations,
@@ -28,8 +29,8 @@ from knhk_dsl.check.attributes import (
     used_mutexes,
 )
 from knhk_dsl.check.callees import Callees, FoundCallee
-from knhk_dsl.check.policies import Line, check_lines, has_timeout, merged_lines
-from knhk_dsl.check.refusals import refuse_statements
+from knhk_dsl.check.policies import Line, check_lines, first, has_timeout, merged_lines
+from knhk_dsl.check.refusals import refuse, refuse_statements
 from knhk_dsl.environment import Environment
 from knhk_dsl.expressions.emit import Form
 from knhk_dsl.expressions.infer import Typer
@@ -63,13 +64,17 @@ _COUNTS: Final = {name: Value(INT, "word") for name in ("done", "failed", "total
 
 @dataclass(frozen=True, slots=True)
 class CheckedTask:
-    """A task as the check has understood it; ``result`` is the type of one instance."""
+    """A task as the check has understood it; ``result`` is the type of one instance.
+
+    ``compensation`` is the callee of its ``compensate with``.
+    """
 
     declaration: ast.TaskDecl
     kind: int
     callee: FoundCallee | None
     lines: tuple[Line, ...]
     result: Type
+    compensation: FoundCallee | None = None
 
 
 @dataclass(eq=False)
@@ -85,6 +90,7 @@ class CheckedWorkflow:
     variables: dict[str, tuple[ast.VarDecl, Type]] = field(default_factory=dict)
     tasks: dict[str, CheckedTask] = field(default_factory=dict)
     returns: ast.Expr | None = None
+    on_failure: ast.OnFailure | None = None
     result: Type | None = None
     graph: FlowGraph | None = None
     sites: list[tuple[ast.Expr, Type | None, Form]] = field(default_factory=list)
@@ -115,7 +121,6 @@ class WorkflowCheck:
         self._values: dict[str, Value] = {}
         self._set: set[str] = set()
         self._available: Availability | None = None
-        self._on_failure: ast.OnFailure | None = None
         self._unreadable = False
 
     def run(self) -> CheckedWorkflow:
@@ -201,8 +206,8 @@ class WorkflowCheck:
                 self._once(statement.span, self.checked.returns, "return")
                 self.checked.returns = self.checked.returns or statement.value
             case ast.OnFailure():
-                self._once(statement.span, self._on_failure, "on failure")
-                self._on_failure = self._on_failure or statement
+                self._once(statement.span, self.checked.on_failure, "on failure")
+                self.checked.on_failure = self.checked.on_failure or statement
             case _:
                 pass
 
@@ -235,7 +240,9 @@ class WorkflowCheck:
                 pass
         result = JSON if result is NONE or result is UNKNOWN else result
         lines = merged_lines(task.attributes, self._file, self._report)
-        self.checked.tasks[task.name] = CheckedTask(task, kind, callee, lines, result)
+        undo = first(lines, ast.CompensateLine)
+        undone = None if undo is None else self._callees.find(undo.call, self._file)
+        self.checked.tasks[task.name] = CheckedTask(task, kind, callee, lines, result, undone)
         many = has_instances(task.attributes)
         self._values[task.name] = Value(ListOf(result) if many else result, "task")
 
@@ -373,13 +380,13 @@ class WorkflowCheck:
                     words = {**_COUNTS, "results": Value(ListOf(task.result), "word")}
                     counted = replace(before, local=words)
                     self._condition(line.condition, counted, "`complete when`")
-                case ast.CompensateLine():
-                    called = self._callees.find(line.call, self._file)
-                    self._arguments(line.call, called, after)
                 case _:
                     pass
         self._sets(declaration, after)
         self._callee(task, inner)
+        undo = first(task.lines, ast.CompensateLine)
+        if undo is not None and task.compensation is not None:
+            self._compensation(task, undo, task.compensation, replace(after, local=inner.local))
 
     def _for_each(self, line: ast.ForEachLine, scope: Scope) -> Scope:
         items = self._typer.value(line.items, scope, ListOf(UNKNOWN))
@@ -486,8 +493,20 @@ class WorkflowCheck:
             case _:
                 pass
 
-    def _arguments(self, call: ast.Call, callee: FoundCallee, scope: Scope) -> None:
-        scope = replace(scope, place="outside" if callee.workflow is None else "sub-case")
+    def _compensation(
+        self, task: CheckedTask, line: ast.CompensateLine, callee: FoundCallee, scope: Scope
+    ) -> None:
+        """Its arguments are evaluated, and kept, when the task or one instance of it completes."""
+        if callee.kind == CALLEE_WORKFLOW:
+            refuse("a workflow in `compensate with`", line.call.span, self._report)
+        if has_instances(task.declaration.attributes):
+            scope = scope.with_local(task.declaration.name, Value(task.result, "loop variable"))
+        self._arguments(line.call, callee, scope, "compensation")
+
+    def _arguments(
+        self, call: ast.Call, callee: FoundCallee, scope: Scope, place: str = "outside"
+    ) -> None:
+        scope = replace(scope, place=place if callee.workflow is None else "sub-case")
 
         def infer(expr: ast.Expr, type_: Type, words: str, code: str) -> None:
             self._typer.check(expr, type_, scope, words, code)

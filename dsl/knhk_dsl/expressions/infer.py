@@ -577,6 +577,13 @@ class Typer:
                 expr.span,
                 "ask for it where it is needed: in the arguments of the task that does the work",
             )
+        elif builtin.place == "outside" and scope.place == "compensation":
+            self._report.error(
+                "KN311",
+                f"`{builtin.name}` may not stand in `compensate with`, whose arguments are kept",
+                expr.span,
+                "let the callee ask for it, or a connector's settings",
+            )
         elif builtin.place == "outside" and scope.place not in ("outside", "settings"):
             self._report.error(
                 "KN311",

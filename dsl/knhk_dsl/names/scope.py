@@ -41,8 +41,8 @@ class Scope:
     ``values`` are those of the workflow, ``local`` those of comprehensions and of the task.
     ``certain`` holds the tasks whose results are certainly there, ``tested`` the paths that
     are certainly not none. ``place`` is what the expression is for: ``outside`` (arguments,
-    evaluated outside of the kernel), ``settings`` (likewise), ``sub-case`` (arguments that are
-    kept with it), ``inside``, or ``constant`` (the default of a field). ``lenient``
+    evaluated outside of the kernel), ``settings`` (likewise), ``sub-case`` and ``compensation``
+    (arguments that are kept), ``inside``, or ``constant`` (the default of a field). ``lenient``
     scopes know names that the checker does not.
     """
 
