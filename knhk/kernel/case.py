@@ -17,6 +17,8 @@ from knhk.kernel.explain import explain
 from knhk.kernel.game import Game
 from knhk.kernel.item import OFFERED, STARTED, WorkItem
 from knhk.kernel.program import Program, TaskRow
+from knhk.kernel.restoring import restore
+from knhk.kernel.snapshot import take
 from knhk.kernel.state import CANCELLED, COMPLETED, RUNNING, STATUSES, Failure
 from knhk.model import (
     ADD_INSTANCE,
@@ -41,10 +43,37 @@ from knhk.model import (
 
 @final
 class Case(Game):
-    """One case of a workflow, driven by hand."""
+    """One case of a workflow, driven by hand.
 
-    def __init__(self, program: Program, id: str) -> None:
-        super().__init__(program, id)
+    One that ``keeps_history`` can tell its inputs; else they are for somebody else to keep.
+    """
+
+    def __init__(self, program: Program, id: str, *, keeps_history: bool = True) -> None:
+        super().__init__(program, id, keeps_history)
+
+    @classmethod
+    def restored(
+        cls, program: Program, id: str, plain: object, *, keeps_history: bool = True
+    ) -> Case:
+        """The case that a :meth:`snapshot` was taken of, over the same workflow.
+
+        To all that is done next it answers as that one would. Raises
+        :class:`~knhk.errors.SnapshotError` for a snapshot that is damaged, has an unknown
+        format, or is of another net; the history can then be replayed as a whole.
+        """
+        case = cls(program, id, keeps_history=keeps_history)
+        restore(case, plain)
+        return case
+
+    def snapshot(self) -> dict[str, object]:
+        """The state of the case as plain JSON values, for :meth:`restored`.
+
+        It holds everything but the case's ``id`` and its history. Write it down at once:
+        lists and dictionaries of the data may be parts of it as they are. The keys of
+        dictionaries must keep their order, since ``keys(...)`` gives them in it. Results
+        that no type describes are taken for JSON as they are.
+        """
+        return take(self)
 
     # --- what it is ---------------------------------------------------------------------
 
@@ -109,7 +138,11 @@ class Case(Game):
 
     @property
     def history(self) -> tuple[Input, ...]:
-        """Every input so far; applied in this order to a new case they give this case again."""
+        """Every input so far; applied in this order to a new case they give this case again.
+
+        Of a restored case it has those since its snapshot. It is empty for a case that does
+        not keep its history; ``seq`` counts all inputs whatever is kept.
+        """
         return tuple(self._history)
 
     @property

@@ -104,9 +104,13 @@ class Desk:
 
 
 class State:
-    """The state of one case."""
+    """The state of one case.
 
-    def __init__(self, program: Program, id: str) -> None:
+    Every field stands in the snapshot of a case (:mod:`knhk.kernel.snapshot`), or is made anew
+    from what stands there.
+    """
+
+    def __init__(self, program: Program, id: str, keeps_history: bool) -> None:
         self._program = program
         self._id = id
         self._seed: int = crc32(id.encode("utf-8", "surrogatepass"))
@@ -125,6 +129,7 @@ class State:
         self._halted: list[Activation] = []
         self._result: object = None
         self._history: list[Input] = []
+        self._keeps_history = keeps_history
         self._effects: list[Effect] = []
         self._begun = False
         self._now: Moment | None = None
