@@ -75,6 +75,10 @@ class Case(Game):
         """
         return take(self)
 
+    def slim(self) -> None:
+        """Take less memory while nothing happens, as for a case that waits for a long time."""
+        self._slim()
+
     # --- what it is ---------------------------------------------------------------------
 
     @property
@@ -143,7 +147,7 @@ class Case(Game):
         Of a restored case it has those since its snapshot. It is empty for a case that does
         not keep its history; ``seq`` counts all inputs whatever is kept.
         """
-        return tuple(self._history)
+        return () if self._history is None else tuple(self._history)
 
     @property
     def failure(self) -> Failure | None:

@@ -116,8 +116,9 @@ class Game(State):
         effects: list[Effect] = []
         self._effects = effects
         wake_us = self._next_wake_us()
-        if self._keeps_history:
-            self._history.append(fact)
+        history = self._history
+        if history is not None:
+            history.append(fact)
         self._now = None
         self._seq += 1
         self._taken = 0

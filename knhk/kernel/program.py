@@ -257,6 +257,7 @@ class Program:
         self.single = _vector(
             [inputs[at] if count == 1 else -1 for at, count in zip(input_at, width, strict=True)]
         )
+        self.has_joins = any(count > 1 for count in width)
         self.partial = _vector([int(net.nodes[n].join == JOIN_PARTIAL) for n in node_of])
 
     # --- who decides with whom ----------------------------------------------------------
