@@ -37,6 +37,7 @@ __all__ = [
     "ResultError",
     "Run",
     "SettingsError",
+    "SnapshotError",
     "Span",
     "Step",
     "StoreDamaged",
@@ -224,6 +225,18 @@ class ReplayError(KnhkError):
         super().__init__(
             f"history of case {case!r}, input {seq}: {why};"
             " it was recorded with another version of the workflow"
+        )
+
+
+class SnapshotError(KnhkError):
+    """A snapshot that gives no case of this workflow; the case's history still does."""
+
+    def __init__(self, case: str, why: str) -> None:
+        self.case = case
+        self.why = why
+        super().__init__(
+            f"the snapshot of case {case!r} cannot be restored: {why};"
+            " replay its whole history instead"
         )
 
 

@@ -27,6 +27,8 @@ from knhk.kernel.game import Game
 from knhk.kernel.item import OFFERED, STARTED, WorkItem
 from knhk.kernel.program import Program, TaskRow
 from knhk.kernel.repairing import skip_refusal
+from knhk.kernel.restoring import restore
+from knhk.kernel.snapshot import has_plain_form, take
 from knhk.kernel.state import CANCELLED, COMPLETED, RUNNING, STATUSES, Failure
 from knhk.model import (
     ADD_INSTANCE,
@@ -55,10 +57,43 @@ from knhk.model import (
 
 @final
 class Case(Game):
-    """One case of a workflow, driven by hand."""
+    """One case of a workflow, driven by hand.
 
-    def __init__(self, program: Program, id: str) -> None:
-        super().__init__(program, id)
+    One that ``keeps_history`` can tell its inputs; else they are for somebody else to keep.
+    """
+
+    def __init__(self, program: Program, id: str, *, keeps_history: bool = True) -> None:
+        super().__init__(program, id, keeps_history)
+
+    @classmethod
+    def restored(
+        cls, program: Program, id: str, plain: object, *, keeps_history: bool = True
+    ) -> Case:
+        """The case that a :meth:`snapshot` was taken of, over the same workflow.
+
+        To all that is done next it answers as that one would. Raises
+        :class:`~knhk.errors.SnapshotError` for a snapshot that is damaged, has an unknown
+        format, or is of another net; the history can then be replayed as a whole.
+        """
+        case = cls(program, id, keeps_history=keeps_history)
+        restore(case, plain)
+        return case
+
+    def snapshot(self) -> dict[str, object] | None:
+        """The state of the case as plain JSON values, for :meth:`restored`.
+
+        There is none when a compensation was given arguments that are no plain JSON values.
+
+        It holds everything but the case's ``id`` and its history. Write it down at once:
+        lists and dictionaries of the data may be parts of it as they are. The keys of
+        dictionaries must keep their order, since ``keys(...)`` gives them in it. Results
+        that no type describes are taken for JSON as they are.
+        """
+        return take(self) if has_plain_form(self) else None
+
+    def slim(self) -> None:
+        """Take less memory while nothing happens, as for a case that waits for a long time."""
+        self._slim()
 
     # --- what it is ---------------------------------------------------------------------
 
@@ -123,8 +158,12 @@ class Case(Game):
 
     @property
     def history(self) -> tuple[Input, ...]:
-        """Every input so far; applied in this order to a new case they give this case again."""
-        return tuple(self._history)
+        """Every input so far; applied in this order to a new case they give this case again.
+
+        Of a restored case it has those since its snapshot. It is empty for a case that does
+        not keep its history; ``seq`` counts all inputs whatever is kept.
+        """
+        return () if self._history is None else tuple(self._history)
 
     @property
     def failure(self) -> Failure | None:

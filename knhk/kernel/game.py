@@ -111,8 +111,8 @@ ROUNDS_MAX: Final = 100_000
 class Game(State):
     """The transition function ``apply`` over the state of one case."""
 
-    def __init__(self, program: Program, id: str) -> None:
-        super().__init__(program, id)
+    def __init__(self, program: Program, id: str, keeps_history: bool) -> None:
+        super().__init__(program, id, keeps_history)
 
     def apply(self, fact: Input) -> list[Effect]:
         """Take up one fact and give what is asked for in return.
@@ -125,7 +125,9 @@ class Game(State):
         effects: list[Effect] = []
         self._effects = effects
         wake_us = self._next_wake_us()
-        self._history.append(fact)
+        history = self._history
+        if history is not None:
+            history.append(fact)
         self._now = None
         self._seq += 1
         self._taken = 0

@@ -22,12 +22,13 @@ from __future__ import annotations
 from typing import final
 
 from librt.vecs import append, vec
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from knhk.kernel.program import CONTESTED, Program
 
 
 @final
+@mypyc_attr(acyclic=True)
 class Marking:
     """The token counts of one case, its agenda and its arrivals."""
 
@@ -35,7 +36,7 @@ class Marking:
         self.program = program
         self.counts: vec[i64] = _zeros(len(program.consumer))
         self.ready: vec[i64] = _zeros(len(program.node_of))
-        self.marked: vec[i64] = _zeros(len(program.node_of))
+        self.marked: vec[i64] = _zeros(len(program.node_of) if program.has_joins else 0)
         self.needed: vec[i64] = program.width
         if program.or_joins:
             self.needed = vec[i64](list(program.width))

@@ -33,6 +33,7 @@ the place's only ``consumer``; for the places of contested nodes that is ``CONTE
 from __future__ import annotations
 
 from typing import Final, final
+from zlib import crc32
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -171,13 +172,15 @@ class Program:
         self._read_mutexes(net)
         self._read_events()
         self._link(net)
+        self._shape: i64 = -1
 
     def _read_nodes(self, net: Net) -> None:
-        codecs: dict[str, Codec] = {}
+        #: The types of variables and parameters; those of results stand in the rows.
+        self.codecs: dict[str, Codec] = {}
         for variable in net.variables:
-            codecs[variable.name] = variable.codec
+            self.codecs[variable.name] = variable.codec
         for parameter in net.parameters:
-            codecs[parameter.name] = parameter.codec
+            self.codecs[parameter.name] = parameter.codec
         output_at: list[int] = []
         output_count: list[int] = []
         outputs: list[int] = []
@@ -188,7 +191,7 @@ class Program:
                 self.rows.append(None)
             else:
                 assignments = [
-                    Assignment(name, value, codecs.get(name)) for name, value in task.sets
+                    Assignment(name, value, self.codecs.get(name)) for name, value in task.sets
                 ]
                 self.rows.append(TaskRow(number, node, task, assignments))
                 self.names[node.name] = number
@@ -256,6 +259,7 @@ class Program:
         self.single = _vector(
             [inputs[at] if count == 1 else -1 for at, count in zip(input_at, width, strict=True)]
         )
+        self.has_joins = any(count > 1 for count in width)
         self.partial = _vector([int(net.nodes[n].join == JOIN_PARTIAL) for n in node_of])
 
     # --- who decides with whom ----------------------------------------------------------
@@ -400,9 +404,31 @@ class Program:
         """The name of a node."""
         return self.net.nodes[node].name
 
+    def shape(self) -> i64:
+        """A checksum of what gives nodes, places and transitions their numbers.
+
+        A snapshot speaks in these numbers. A source may get others from a later compiler.
+        """
+        if self._shape < 0:
+            places = [f"{place.name} {place.tokens}" for place in self.net.places]
+            nodes = [_shape(node) for node in self.net.nodes]
+            sections = [f"{one.mutex} {one.nodes} {one.places}" for one in self.net.sections]
+            mutexes = [mutex.name for mutex in self.net.mutexes]
+            text = "\n".join(places + nodes + sections + mutexes)
+            self._shape = crc32(text.encode("utf-8", "surrogatepass"))
+        return self._shape
+
 
 def _vector(values: list[int]) -> vec[i64]:
     return vec[i64]([i64(value) for value in values])
+
+
+def _shape(node: Node) -> str:
+    outputs = [(arrow.place, arrow.weight) for arrow in node.outputs]
+    exceptions = [(one.kind, one.name, one.place, one.weight) for one in node.exceptions]
+    kind = f"{node.name} {node.kind} {node.join} {node.split} {node.threshold}"
+    others = f"{node.cancels} {node.cancels_case} {node.while_place} {node.completes}"
+    return f"{kind} {node.inputs} {node.takes} {outputs} {exceptions} {node.holds} {others}"
 
 
 def _routes(node: Node) -> bool:

@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from typing import Final, final
 from zlib import crc32
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from knhk.kernel import item as items
 from knhk.kernel.item import OFFERED, STARTED, WAITING, Activation, ItemList, WorkItem
@@ -67,6 +67,7 @@ class Message:
 
 
 @final
+@mypyc_attr(acyclic=True)
 class Desk:
     """The work of one task in one case: its items by state, and what waits for room.
 
@@ -100,6 +101,10 @@ class Desk:
             self.offered.items() + self.started.items() + self.waiting.items() + self.ready.items()
         )
 
+    def empty(self) -> bool:
+        """Whether it is as a desk that has just been set up."""
+        return self.idle() and self.busy == 0 and self.straggling == 0
+
     def idle(self) -> bool:
         """Whether there is nothing here that could be withdrawn."""
         at_work = self.offered.count + self.started.count + self.waiting.count
@@ -107,9 +112,13 @@ class Desk:
 
 
 class State:
-    """The state of one case."""
+    """The state of one case.
 
-    def __init__(self, program: Program, id: str) -> None:
+    Every field stands in the snapshot of a case (:mod:`knhk.kernel.snapshot`), or is made anew
+    from what stands there.
+    """
+
+    def __init__(self, program: Program, id: str, keeps_history: bool) -> None:
         self._program = program
         self._id = id
         self._seed: int = crc32(id.encode("utf-8", "surrogatepass"))
@@ -129,7 +138,7 @@ class State:
         self._failed: list[WorkItem] = []
         self._halted: list[Activation] = []
         self._result: object = None
-        self._history: list[Input] = []
+        self._history: list[Input] | None = [] if keeps_history else None
         self._effects: list[Effect] = []
         self._begun = False
         self._now: Moment | None = None
@@ -168,6 +177,14 @@ class State:
             desk = Desk()
             self._desks[node] = desk
         return desk
+
+    def _slim(self) -> None:
+        """Let go of what is made again when it is needed."""
+        desks = self._desks
+        for node, desk in enumerate(desks):
+            if desk is not None and desk.empty():
+                desks[node] = None
+        self._effects = []
 
     # --- time ---------------------------------------------------------------------------
 
