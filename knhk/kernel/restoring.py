@@ -152,13 +152,13 @@ def _read_undoing(game: State, parts: dict[str, object]) -> None:
         (item,) = _numbers([number], 1, items)
         game._undo_arguments[item] = (_list(args), _dictionary(kwargs, "arguments"))
     for number in _numbers(parts.get("to_undo", []), 1, items):
-        game._undo_arguments[number]
+        if number not in game._undo_arguments:
+            raise ValueError(f"work item {number} has nothing to be undone with")
         game._to_undo.append(number)
-    if "undoing" not in parts:
-        return
-    game._compensating = True
-    cause = _list(parts["undoing"])
-    game._cause = _failure(cause) if cause else None
+    if "undoing" in parts:
+        game._compensating = True
+        cause = _list(parts["undoing"])
+        game._cause = _failure(cause) if cause else None
     for one in _list(parts.get("undoes", [])):
         number, undone = _numbers(one, 1, items)
         item_of = game._items[number - 1]

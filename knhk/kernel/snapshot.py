@@ -284,8 +284,11 @@ def _put_undoing(found: dict[str, object], game: State) -> None:
     if game._compensating:
         cause = game._cause
         found["undoing"] = [] if cause is None else _failure(cause)
-        undone = [[item._id, item._undoes] for item in game._items if item._undoes >= 0]
-        found["undoes"] = undone
+    if game._undo_arguments:
+        undoes: list[object] = [
+            [item._id, item._undoes] for item in game._items if item._undoes >= 0
+        ]
+        _put(found, "undoes", undoes)
 
 
 def has_plain_form(game: State) -> bool:

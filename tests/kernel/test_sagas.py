@@ -6,6 +6,7 @@ undone are those that completed and have a compensation, the last first, each ex
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 import hypothesis.strategies as st
@@ -173,3 +174,24 @@ def check_replay(workflow: Workflow, case: Case) -> None:
         case.data,
         repr(case.failure),
     )
+
+
+@given(STEPS, st.sampled_from([[], ["a"], ["a", "b", "c"]]))
+@settings(max_examples=150, deadline=None)
+def test_a_snapshot_holds_what_can_be_undone(
+    steps: list[tuple[str, int]], items: list[str]
+) -> None:
+    case, other = SAGA.case(items=items), SAGA.case(items=items)
+    for action, choice in steps:
+        attempt(case, action, choice)
+        attempt(other, action, choice)
+        plain = json.loads(json.dumps(other.snapshot()))
+        other = Case.restored(SAGA.program, other.id, plain)
+        assert case.snapshot() == other.snapshot()
+    if str(case.status) not in ("completed", "cancelled"):
+        for one in (case, other):
+            if not one.compensating:
+                one.compensate()
+            undo(one)
+    assert undone(case) == undone(other)
+    assert case.snapshot() == other.snapshot()
