@@ -35,6 +35,7 @@ from knhk.errors import (
     JournalConflict,
     JournalError,
     KnhkError,
+    SnapshotError,
     StoreDamaged,
     UnknownName,
 )
@@ -107,7 +108,11 @@ class Cases:
         that cannot be brought back.
         """
         line = [row]
-        while line[-1].parent and line[-1].parent not in self._runtime.live:
+        top: LiveCase | None = None
+        while line[-1].parent:
+            top = self._runtime.live.get(line[-1].parent)
+            if top is not None:
+                break
             parent = await self._ask(self._journal.case, line[-1].parent)
             if parent is None:
                 raise StoreDamaged(
@@ -119,6 +124,8 @@ class Cases:
             line.append(parent)
         live: LiveCase | None = None
         with ExitStack() as held:
+            if top is not None:
+                held.enter_context(top.kept())
             while line:
                 row = line.pop()
                 last = None if line else stored
@@ -141,15 +148,31 @@ class Cases:
             if live is not None:  # else it has ended meanwhile
                 yield live
 
+    async def wake(self, ids: Sequence[str]) -> None:
+        """Bring parked cases back whose time has come."""
+        stored = await self._ask(self._journal.stored, ids)
+        for one in stored:
+            await self._runtime.writer.room()
+            try:
+                if one.row.id not in self._runtime.live and one.row.status in UNFINISHED:
+                    await self.load(one.row, one)
+            except KnhkError as error:
+                self._runtime.strand(one.row, error)
+
     async def _load_one(self, row: CaseRow, stored: Stored | None = None) -> LiveCase | None:
         version = await self._catalogue.version(row.workflow, row.digest)
         if stored is None:
             stored = (await self._ask(self._journal.stored, (row.id,)))[0]
-        rows = stored.inputs
         live = self._runtime.live.get(row.id)
         if live is not None:  # somebody else was quicker
             return live
-        live = LiveCase.load(self._runtime, version, row, rows)
+        try:
+            live = LiveCase.load(self._runtime, version, stored)
+        except SnapshotError:
+            # It is of another release, damaged, or not enough: the inputs are all that counts.
+            rows = await self._ask(self._journal.inputs, row.id)
+            stored = Stored(row, None, rows)
+            live = LiveCase.load(self._runtime, version, stored)
         if live.case.status is not row.status and (fresh := await self.row(row.id)) != row:
             return await self._load_one(fresh)  # it was run, and has left memory, meanwhile
         if live.case.status in ENDED:
@@ -159,7 +182,7 @@ class Cases:
         self._runtime.add(live)
         live.standing.move(row.status, row.outcome)
         if self._is_wanted(row):
-            live.wake_up(rows)
+            live.wake_up(stored.inputs)
         else:
             live.is_abandoned = True
             if live.case.status in UNFINISHED:

@@ -34,6 +34,7 @@ from knhk.engine.facts import decode_object, encode_json, read_outcome
 from knhk.engine.handle import CaseHandle
 from knhk.engine.kin import DEPTH_MAX
 from knhk.engine.live import LiveCase, Refused
+from knhk.engine.parking import AFTER_S
 from knhk.engine.plain import JSON, jsonable
 from knhk.engine.replaying import replay
 from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report
@@ -123,6 +124,7 @@ class Engine:
         reading: bool = False,
         threads_max: int = THREADS_MAX,
         depth_max: int = DEPTH_MAX,
+        park_after_s: float = AFTER_S,
         clock: Clock | None = None,
         observer: Observer | None = None,
         environment: Environment | None = None,
@@ -133,7 +135,8 @@ class Engine:
         at the end. With ``resume`` off, unfinished cases wait for :meth:`resume`. With
         ``reading`` the store may be open elsewhere, and nothing runs: cases can be listed and
         shown. Sub-cases stand at most ``depth_max`` deep below the case that was begun first;
-        one that would stand deeper fails its task with ``TooDeep``. ``observer`` is called for
+        one that would stand deeper fails its task with ``TooDeep``. A case that has had nothing
+        to do for ``park_after_s`` leaves memory until it is woken. ``observer`` is called for
         every event. Raises the family of :class:`~knhk.errors.JournalError` for a store that
         cannot be used.
         """
@@ -151,7 +154,7 @@ class Engine:
             if reading:
                 yield cls(journal, clock, Catalogue(journal, installed, None), None, depth_max)
                 return
-            runtime = Runtime(journal, clock, threads_max, observer)
+            runtime = Runtime(journal, clock, threads_max, observer, park_after_s)
             connectors = ConnectorPool(runtime.threads.run)
             callees = Callees(runtime.threads, connectors)
             catalogue = Catalogue(journal, installed, callees)
@@ -177,7 +180,7 @@ class Engine:
                 runtime.run(workers, keepers, self._cases(runtime))
                 try:
                     if resume:
-                        await self.resume()
+                        await self.resume(parked=False)
                     yield
                 except anyio.get_cancelled_exc_class():
                     raise
@@ -328,15 +331,20 @@ class Engine:
         version = await self._catalogue.read_only(row.workflow, row.digest)
         return replay(version, row, rows).explain(task)
 
-    async def resume(self) -> tuple[CaseHandle, ...]:
+    async def resume(self, *, parked: bool = True) -> tuple[CaseHandle, ...]:
         """Pick up every unfinished case that is not in memory, oldest first.
 
-        What cannot be picked up is in :attr:`stranded`, and is tried again the next time.
+        Those that are ``parked`` would come back by themselves when they are woken. What cannot
+        be picked up is in :attr:`stranded`, and is tried again the next time.
         """
         runtime = self._runtime("resuming")
         handles: list[CaseHandle] = []
         after: CaseRow | None = None
-        while page := await self.cases(status=UNFINISHED, after=after):
+        while True:
+            asking = partial(self._journal.cases, status=UNFINISHED, awake=not parked, after=after)
+            page = await self._ask(asking)
+            if not page:
+                break
             after = page[-1]
             loaded = self._cases(runtime).load_all(page)
             handles.extend([CaseHandle(live.standing, self._outcome) async for live in loaded])

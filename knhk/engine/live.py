@@ -30,15 +30,27 @@ from knhk.engine.events import TOLD, Event
 from knhk.engine.facts import encode_json
 from knhk.engine.failing import MESSAGE_MAX, Failing
 from knhk.engine.kin import sub_case_id
+from knhk.engine.parking import Parking
 from knhk.engine.performer import Manner, Outside, SubWorkflow
 from knhk.engine.plain import jsonable
-from knhk.engine.replaying import replay, starts_again
+from knhk.engine.replaying import revive, starts_again
 from knhk.engine.standing import CaseStanding
 from knhk.engine.timers import Timers
 from knhk.engine.version import Version
 from knhk.engine.work import Start, Work
-from knhk.errors import JournalError, KnhkError, MisfitError, StoreDamaged
-from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Standing, Stream, Writer
+from knhk.errors import JournalError, KnhkError, MisfitError, SnapshotError, StoreDamaged
+from knhk.journal import (
+    UNFINISHED,
+    CaseRow,
+    Commit,
+    InputRow,
+    Rest,
+    Snapshot,
+    Standing,
+    Stored,
+    Stream,
+    Writer,
+)
 from knhk.journal.chain import hash_of_opening, link
 from knhk.kernel import Case, WorkItem
 from knhk.model import (
@@ -71,6 +83,10 @@ __all__ = ["Host", "LiveCase", "Refused"]
 _log = logging.getLogger(__name__)
 
 
+#: A snapshot is taken after so many inputs; after more where the last one was large, so that
+#: all of them together are no larger than the inputs.
+SNAPSHOT_EVERY: Final = 200
+SNAPSHOT_INPUT_BYTES: Final = 64
 #: The callees that wait for an event, and what they are called.
 EVENTS: Final = {CALLEE_MESSAGE: "message", CALLEE_SIGNAL: "signal"}
 #: States of an item that something is still to come of.
@@ -110,6 +126,12 @@ class Host(Protocol):
 
     def add(self, case: LiveCase) -> None:
         """The case is in the journal, and in memory."""
+
+    @property
+    def parking(self) -> Parking: ...
+
+    def is_live(self, case_id: str) -> bool:
+        """Whether a case is in memory."""
 
     def lose(self, case: LiveCase, problem: KnhkError) -> None:
         """Let go of a case that has got ahead of the journal."""
@@ -155,6 +177,10 @@ class LiveCase:
         self._hash = sealed
         self._pending = 0
         self._work: dict[int, Work] = {}
+        self._snapshot_seq = 0
+        self._snapshot_due = SNAPSHOT_EVERY
+        #: Whether the journal may have it as parked.
+        self._is_parked = False
         #: Whether the journal has heard of it.
         self.is_written = seq > 0
         #: Whether it is a sub-case that its parent waits for no more.
@@ -178,29 +204,41 @@ class LiveCase:
         written: Callable[[JournalError | None], None],
     ) -> LiveCase:
         """A case that begins with ``parameters``, which fit."""
-        case = Case(version.workflow.program, row.id)
+        case = Case(version.workflow.program, row.id, keeps_history=False)
         live = cls(runtime, version, case, runtime.standing(row), 0, hash_of_opening(row))
         live._give_all([Input(CREATE, row.created_us, value=parameters)], row, written)
         return live
 
     @classmethod
-    def load(
-        cls, runtime: Host, version: Version, row: CaseRow, rows: tuple[InputRow, ...]
-    ) -> LiveCase:
-        """The case that its journalled inputs make; :meth:`wake_up` has it go on.
+    def load(cls, runtime: Host, version: Version, stored: Stored) -> LiveCase:
+        """The case that the journal has kept; :meth:`wake_up` has it go on.
 
-        Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
+        Raises :class:`SnapshotError` where the whole history is needed, and
+        :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
         """
-        case = replay(version, row, rows)
-        return cls(runtime, version, case, runtime.standing(row), len(rows), rows[-1].hash)
+        case = revive(version, stored)
+        row, snapshot, rows = stored.row, stored.snapshot, stored.inputs
+        sealed = rows[-1].hash if rows else b"" if snapshot is None else snapshot.hash
+        live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed)
+        live._is_parked = True  # so it may be
+        if snapshot is not None:
+            live._snapshot_at(snapshot.seq, len(snapshot.body))
+            known = {entry.item for entry in rows if entry.kind == START}
+            if not live.begun() <= known:
+                raise SnapshotError(row.id, "work has begun before it")
+        return live
 
-    def wake_up(self, rows: tuple[InputRow, ...]) -> None:
-        """Go on after loading: do again what was being done, start what is offered."""
-        again = {
+    def begun(self) -> set[int]:
+        """Numbers of the items that the engine has started and that have not ended."""
+        return {
             item.id
             for item in self.case.items
             if item.state is ItemState.started and self._manner(item.task) is not Manner.outside
         }
+
+    def wake_up(self, rows: tuple[InputRow, ...]) -> None:
+        """Go on after loading: do again what was being done, start what is offered."""
+        again = self.begun()
         row = self.standing.row
         for start in list(starts_again(self.version, row, rows, again)) if again else ():
             self._dispatch(start)
@@ -210,6 +248,7 @@ class LiveCase:
             facts = [Input(START, self._now_us(), item) for item in self._not_yet_started()]
             if facts:
                 self._give_all(facts, None, None)
+        self._rest_or_leave()
 
     def _not_yet_started(self) -> Iterable[int]:
         """Numbers of the items that are offered, and that the engine is to start."""
@@ -225,7 +264,50 @@ class LiveCase:
             yield
         finally:
             self._pending -= 1
-            self._leave_if_done()
+            self._rest_or_leave()
+
+    # Parking
+
+    def can_park(self) -> bool:
+        """Whether it has nothing to do but to wait, and nobody outside has work of it."""
+        if self._pending or self._stream.error is not None or self.is_abandoned:
+            return False
+        if self.standing.status not in UNFINISHED or any(self.outside_items()):
+            return False
+        return all(
+            isinstance(work.performer, SubWorkflow)
+            and not self._runtime.is_live(sub_case_id(work.start.call))
+            for work in self._work.values()
+        )
+
+    def park(self) -> None:
+        """Leave memory once it is in the journal that the case may, with a snapshot."""
+        self._is_parked = True
+        self._pending += 1
+        rest = Rest(is_parked=True, wake_us=self.case.next_wake_us)
+        snapshot = self._snapshot() if self._seq > self._snapshot_seq else None
+        commit = Commit(self.id, snapshot=snapshot, rest=rest)
+        self._runtime.writer.put(commit, self._stream, self._parked)
+
+    def _parked(self, error: JournalError | None) -> None:
+        self._pending -= 1
+        if error is not None:
+            self._runtime.lose(self, error)
+        elif self._is_parked and self.can_park():
+            self._runtime.forget(self)
+            self._runtime.parking.parked(self.id, self.case.next_wake_us)
+
+    def _snapshot(self) -> Snapshot | None:
+        """The state as it is now; none if it has no plain form."""
+        plain = self.case.snapshot()
+        body = b"" if plain is None else encode_json(plain)
+        self._snapshot_at(self._seq, len(body))
+        return Snapshot(self._seq, self._hash, body) if body else None
+
+    def _snapshot_at(self, seq: int, size_bytes: int) -> None:
+        """The next one is due after the more inputs the larger this one is."""
+        self._snapshot_seq = seq
+        self._snapshot_due = seq + SNAPSHOT_EVERY + size_bytes // SNAPSHOT_INPUT_BYTES
 
     # Facts
 
@@ -312,8 +394,13 @@ class LiveCase:
             self._runtime.lose(self, problem)
             raise problem from error
         self._pending += 1
+        rest = None
+        if self._is_parked:
+            self._is_parked = False
+            rest = Rest(is_parked=False)
+        snapshot = self._snapshot() if self._seq >= self._snapshot_due else None
         self._runtime.writer.put(
-            Commit(self.id, tuple(rows), opened, acts.moved),
+            Commit(self.id, tuple(rows), opened, acts.moved, snapshot, rest),
             self._stream,
             partial(self._written, acts, written),
         )
@@ -449,7 +536,7 @@ class LiveCase:
             self._dispatch(start)
         if acts.moved is not None and acts.moved.status not in UNFINISHED:
             self._runtime.settled(self)
-        self._leave_if_done()
+        self._rest_or_leave()
 
     def _stop(self, work: Work) -> None:
         """Have work stopped that was withdrawn, with the sub-case that does it."""
@@ -506,7 +593,7 @@ class LiveCase:
         for work in self._work.values():
             self._stop(work)
         self._work.clear()
-        self._leave_if_done()
+        self._rest_or_leave()
 
     def _complete(self, call: Call, value: object) -> None:
         try:
@@ -539,10 +626,15 @@ class LiveCase:
             work.stop()
         self._work.clear()
 
-    def _leave_if_done(self) -> None:
-        if self._pending or self._work or self.standing.status in UNFINISHED:
+    def _rest_or_leave(self) -> None:
+        """Leave memory when all is done, and rest when there is nothing to do."""
+        if self._pending:
             return
-        self._runtime.forget(self)
+        if self.standing.status in UNFINISHED:
+            if not self._work or self.can_park():
+                self._runtime.parking.rests(self.id)
+        elif not self._work:
+            self._runtime.forget(self)
 
     # Small things
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from knhk.engine.facts import decode_json
 from knhk.engine.version import Version
 from knhk.engine.work import Start
-from knhk.errors import ReplayError, StoreDamaged, UnknownName
-from knhk.journal import CaseRow, InputRow
+from knhk.errors import ReplayError, SnapshotError, StoreDamaged, UnknownName
+from knhk.journal import CaseRow, InputRow, Stored
 from knhk.kernel import Case
 from knhk.model import REFUSED, START
 
-__all__ = ["replay", "starts_again"]
+__all__ = ["replay", "revive", "starts_again"]
 
 
-def replay(version: Version, row: CaseRow, rows: Sequence[InputRow]) -> Case:
+def replay(
+    version: Version, row: CaseRow, rows: Sequence[InputRow], *, keeps_history: bool = False
+) -> Case:
     """The kernel's case that a whole history makes.
 
     Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
@@ -24,7 +27,27 @@ def replay(version: Version, row: CaseRow, rows: Sequence[InputRow]) -> Case:
             f"the store is damaged: case {row.id!r} has a gap in its inputs;"
             " go back to a copy of it"
         )
-    case = Case(version.workflow.program, row.id)
+    case = Case(version.workflow.program, row.id, keeps_history=keeps_history)
+    _replay(case, version, rows)
+    return case
+
+
+def revive(version: Version, stored: Stored) -> Case:
+    """The kernel's case that the last snapshot and the inputs since make.
+
+    Raises :class:`SnapshotError` where the whole history has to be replayed, and what
+    :func:`replay` raises.
+    """
+    row, snapshot, rows = stored.row, stored.snapshot, stored.inputs
+    if snapshot is None:
+        return replay(version, row, rows)
+    if [entry.seq for entry in rows] != list(range(snapshot.seq, snapshot.seq + len(rows))):
+        raise SnapshotError(row.id, "there is a gap behind it")
+    try:
+        plain = decode_json(snapshot.body)
+    except ValueError as error:
+        raise SnapshotError(row.id, str(error)) from error
+    case = Case.restored(version.workflow.program, row.id, plain, keeps_history=False)
     _replay(case, version, rows)
     return case
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Final, Protocol, final
 from weakref import WeakValueDictionary
 
 from anyio.abc import TaskGroup
 
 from knhk.call import Call
+from knhk.engine.catalogue import in_thread
 from knhk.engine.clock import Clock
 from knhk.engine.events import MOVES, Event, Observer
 from knhk.engine.failing import Failing
 from knhk.engine.kin import ending_of, is_wanted
 from knhk.engine.live import LiveCase
+from knhk.engine.parking import Parking
 from knhk.engine.performer import SubWorkflow
 from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import ThreadPool
@@ -29,6 +32,9 @@ from knhk.model import CaseStatus
 
 __all__ = ["Runtime"]
 
+#: A time that is later than all.
+FOREVER_US: Final = 2**62
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +43,9 @@ class SubCases(Protocol):
 
     async def begin(self, parent: LiveCase, work: Work) -> None:
         """Begin the sub-case that does a piece of work, or find it again."""
+
+    async def wake(self, ids: Sequence[str]) -> None:
+        """Bring parked cases back whose time has come."""
 
     async def cancel(self, case_id: str) -> None:
         """Cancel a sub-case that is not wanted any more, if it is there and has not ended."""
@@ -47,7 +56,12 @@ class Runtime:
     """The parts of one running engine, and the ways between them."""
 
     def __init__(
-        self, journal: Journal, clock: Clock, threads_max: int, observer: Observer | None
+        self,
+        journal: Journal,
+        clock: Clock,
+        threads_max: int,
+        observer: Observer | None,
+        park_after_s: float,
     ) -> None:
         self.clock: Final = clock
         self.writer: Final = Writer(journal, clock.writing)
@@ -55,6 +69,10 @@ class Runtime:
         self.timers: Final = Timers(clock, self._fire)
         self.observed: Final = observer is not None
         self.live: Final[dict[str, LiveCase]] = {}
+        sleepers = partial(in_thread, journal, partial(journal.sleepers, FOREVER_US))
+        self.parking: Final = Parking(
+            self.timers, park_after_s, self.live.get, sleepers, self._wake
+        )
         #: Unfinished cases that the engine does not run, and why.
         self.stranded: Final[dict[str, KnhkError]] = {}
         self._observer = observer
@@ -73,6 +91,8 @@ class Runtime:
         self._sub_cases = sub_cases
         keepers.start_soon(self.writer.run, name="knhk journal writer")
         group.start_soon(self.timers.run, name="knhk timers")
+        group.start_soon(self.parking.run, name="knhk parking")
+        group.start_soon(self.parking.wake_in_time, name="knhk waking")
 
     def stop(self) -> None:
         """Stop all work. What is in the queue of the journal is still written."""
@@ -98,6 +118,11 @@ class Runtime:
         if self.live.get(live.id) is live:
             del self.live[live.id]
             self.timers.forget(live.id)
+            self.parking.stirs(live.id)
+
+    def is_live(self, case_id: str) -> bool:
+        """Whether a case is in memory."""
+        return case_id in self.live
 
     def lose(self, live: LiveCase, problem: KnhkError) -> None:
         """Let go of a case whose state in memory cannot be trusted to be in the journal.
@@ -210,6 +235,13 @@ class Runtime:
         live = self.live.get(case)
         if live is not None:
             live.tick(now_us)
+        else:
+            self.parking.ring(case)
+
+    async def _wake(self, ids: Sequence[str]) -> None:
+        assert self._sub_cases is not None
+        with self._at_journal():
+            await self._sub_cases.wake(ids)
 
     # Telling
 
