@@ -470,7 +470,7 @@ class SQLiteJournal:
             rows = reader.execute(
                 "SELECT wake_us, id FROM cases WHERE wake_us >= 0 AND wake_us <= ?"
                 " ORDER BY wake_us, id LIMIT ?",
-                (until_us, limit),
+                (until_us, max(0, limit)),
             ).fetchall()
         return tuple((cast("int", wake_us), str(case)) for wake_us, case in rows)
 
@@ -482,7 +482,7 @@ class SQLiteJournal:
                 "SELECT DISTINCT case_id FROM waits JOIN cases ON id = case_id"
                 " WHERE kind = ? AND name = ? AND key IN ('', ?)"
                 " AND status IN ('running', 'suspended') ORDER BY case_id LIMIT ?",
-                (kind, name, key, limit),
+                (kind, name, key, max(0, limit)),
             ).fetchall()
         return tuple(str(case) for (case,) in rows)
 
@@ -499,7 +499,7 @@ class SQLiteJournal:
             rows = reader.execute(
                 "SELECT id, name, key, payload, sent_us, expires_us FROM letters"
                 " WHERE name = ?1 AND (?2 = '' OR key = ?2) ORDER BY sent_us, id LIMIT ?3",
-                (name, key, limit),
+                (name, key, max(0, limit)),
             ).fetchall()
         return tuple(map(Letter._make, rows))
 
