@@ -1,19 +1,30 @@
-"""From the address of a store to its journal: a path, ``sqlite:///PATH`` or ``:memory:``."""
+"""From the address of a store to its journal.
+
+An address is a path, ``sqlite:///PATH``, ``postgresql://...`` or ``:memory:``.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import Final
 
 from knhk.errors import UsageError
 from knhk.journal.memory import MemoryJournal
 from knhk.journal.protocol import Journal
-from knhk.journal.sqlite import Durability, SQLiteJournal
+from knhk.journal.record import Durability
+from knhk.journal.sqlite import SQLiteJournal
 
-__all__ = ["open_journal"]
+__all__ = ["open_journal", "without_password"]
 
 MEMORY: Final = ":memory:"
 _SQLITE: Final = "sqlite:///"
+_POSTGRES: Final = ("postgresql://", "postgres://")
+_KINDS: Final = f"a path, sqlite:///PATH, postgresql://HOST/DATABASE or {MEMORY}"
+
+#: Up to the last ``@``: who forgot to quote a password has one with any character.
+_PASSWORD: Final = re.compile(r"(://[^:/@?#]*):.*@", re.DOTALL)
+_PASSWORD_OPTION: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.DOTALL)
 
 
 def open_journal(
@@ -32,14 +43,29 @@ def open_journal(
         raise UsageError(f"durability is 'full' or 'normal', not {durability!r}")
     if text == MEMORY:
         return MemoryJournal()
+    if text.startswith(_POSTGRES):
+        return _open_postgres(text, durability, reading)
     if text.startswith(_SQLITE):
         text = text[len(_SQLITE) :]
     elif "://" in text:
         scheme = text.split("://", 1)[0]
-        raise UsageError(
-            f"stores of {scheme}:// are not in this release;"
-            f" give a path, sqlite:///PATH or {MEMORY}"
-        )
+        raise UsageError(f"stores of {scheme}:// are not in this release; give {_KINDS}")
     if not text or "\0" in text:
-        raise UsageError(f"the store needs a path, sqlite:///PATH or {MEMORY}")
+        raise UsageError(f"the store needs {_KINDS}")
     return SQLiteJournal(text, durability=durability, reading=reading)
+
+
+def _open_postgres(address: str, durability: Durability, reading: bool) -> Journal:
+    try:
+        from knhk.journal.postgres import PostgresJournal
+    except ImportError as error:
+        raise UsageError(
+            "stores in PostgreSQL need psycopg, which cannot be imported here"
+            f' ({error}); pip install "knhk[postgres]"'
+        ) from error
+    return PostgresJournal(address, durability=durability, reading=reading)
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown: passwords are stars."""
+    return _PASSWORD_OPTION.sub(r"\1***", _PASSWORD.sub(r"\1:***@", address))

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, cast
 
 import apsw
 
@@ -34,6 +34,7 @@ from knhk.journal.record import (
     Bundle,
     CaseRow,
     Commit,
+    Durability,
     InputRow,
     Lease,
     Letter,
@@ -43,9 +44,7 @@ from knhk.journal.record import (
 from knhk.journal.schema import APPLICATION_ID, MIGRATIONS
 from knhk.model import CaseStatus
 
-__all__ = ["Durability", "SQLiteJournal"]
-
-Durability: TypeAlias = Literal["full", "normal"]
+__all__ = ["SQLiteJournal"]
 
 #: How long a reader or the writer waits for a lock within the file before it gives up.
 BUSY_TIMEOUT_MS: Final = 5_000
