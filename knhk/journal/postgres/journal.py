@@ -24,7 +24,7 @@ from psycopg.rows import TupleRow
 
 from knhk.errors import JournalError
 from knhk.journal.address import without_password
-from knhk.journal.postgres.link import PATIENCE_S, Link, T, Work
+from knhk.journal.postgres.link import PATIENCE_S, Link, T, Work, is_lost
 from knhk.journal.postgres.reading import (
     LETTER_COLUMNS,
     ask,
@@ -105,32 +105,37 @@ class PostgresJournal:
 
     def _append(self, connection: Connection[TupleRow], commits: Sequence[Commit]) -> None:
         fresh = self._without_written(connection, commits)
-        if not fresh:
-            return
-        self._doubted = fresh
-        try:
-            write(connection, fresh)
-        except errors.UniqueViolation as error:
+        if fresh:
+            self._doubted = fresh
+            try:
+                write(connection, fresh)
+            except Exception as error:
+                if not is_lost(connection, error):
+                    self._doubted = ()
+                if isinstance(error, errors.UniqueViolation):
+                    connection.rollback()
+                    raise first_conflict(connection, fresh) from error
+                raise
             self._doubted = ()
-            connection.rollback()
-            raise first_conflict(connection, fresh) from error
-        finally:
-            if not connection.closed:
-                self._doubted = ()
+        if self._written:
+            self._written = self._written.difference(commits)
 
     def _without_written(
         self, connection: Connection[TupleRow], commits: Sequence[Commit]
     ) -> Sequence[Commit]:
-        """Those of ``commits`` that no transaction in doubt has written."""
+        """Those of ``commits`` that no transaction in doubt has written.
+
+        Each that was may be brought once more; once others are brought, whoever was in doubt
+        has given up, and from then on the same commit is a conflict.
+        """
         if self._doubted:
             if was_written(connection, self._doubted):
-                self._written = frozenset(each for each in self._doubted if each.inputs)
+                self._written |= {each for each in self._doubted if each.inputs}
             self._doubted = ()
         if not self._written:
             return commits
         fresh = [commit for commit in commits if commit not in self._written]
         if len(fresh) == len(commits):
-            # Whoever was in doubt has given up: from now on the same commit is a conflict.
             self._written = frozenset()
         return fresh
 

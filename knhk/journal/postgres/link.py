@@ -22,7 +22,7 @@ from psycopg.rows import TupleRow
 from knhk.errors import JournalError, StoreDamaged, StoreFull, StoreLocked, StoreUnavailable
 from knhk.journal.postgres.target import Target
 
-__all__ = ["PATIENCE_S", "Link", "T", "Work"]
+__all__ = ["PATIENCE_S", "Link", "T", "Work", "is_lost"]
 
 #: How long a call waits for a server that is away.
 PATIENCE_S: Final = 10.0
@@ -73,9 +73,12 @@ class Link:
                 connection = self._connected()
                 try:
                     return work(connection)
-                except psycopg.Error:
+                except psycopg.Error as error:
+                    if not is_lost(connection, error):
+                        raise
+                    connection.close()
                     losses += 1
-                    if not connection.closed or losses == LOSSES_MAX:
+                    if losses == LOSSES_MAX:
                         raise
                 finally:
                     _tidy(connection)
@@ -164,6 +167,11 @@ def _tidy(connection: Connection[TupleRow]) -> None:
     except psycopg.Error:
         with suppress(psycopg.Error):
             connection.close()
+
+
+def is_lost(connection: Connection[TupleRow], error: Exception) -> bool:
+    """Whether a connection is of no more use; what was under way on it is in doubt."""
+    return connection.closed or (isinstance(error, psycopg.Error) and _is_away(error))
 
 
 def _is_away(error: psycopg.Error) -> bool:
