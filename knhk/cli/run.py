@@ -68,7 +68,7 @@ def resume(store: str) -> int:
     Exits with 0 when all completed, 1 when one failed, 3 when one waits for outside work.
     """
     from knhk.cli.following import account, follow
-    from knhk.journal.address import without_password
+    from knhk.journal.passwords import without_password
 
     require(store)
 

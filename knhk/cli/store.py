@@ -34,6 +34,6 @@ def quoted(store: str) -> str:
     """Write the option as it is to be typed, but for a password."""
     import shlex
 
-    from knhk.journal.address import without_password
+    from knhk.journal.passwords import without_password
 
     return "" if store == DEFAULT else f" --store {shlex.quote(without_password(store))}"

@@ -6,7 +6,6 @@ An address is a path, ``sqlite:///PATH``, ``postgresql://...`` or ``:memory:``.
 from __future__ import annotations
 
 import os
-import re
 from typing import Final
 
 from knhk.errors import UsageError
@@ -15,16 +14,12 @@ from knhk.journal.protocol import Journal
 from knhk.journal.record import Durability
 from knhk.journal.sqlite import SQLiteJournal
 
-__all__ = ["open_journal", "without_password"]
+__all__ = ["open_journal"]
 
 MEMORY: Final = ":memory:"
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _KINDS: Final = f"a path, sqlite:///PATH, postgresql://HOST/DATABASE or {MEMORY}"
-
-#: Up to the last ``@``: who forgot to quote a password has one with any character.
-_PASSWORD: Final = re.compile(r"(://[^:/@?#]*):.*@", re.DOTALL)
-_PASSWORD_OPTION: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.DOTALL)
 
 
 def open_journal(
@@ -64,8 +59,3 @@ def _open_postgres(address: str, durability: Durability, reading: bool) -> Journ
             f' ({error}); pip install "knhk[postgres]"'
         ) from error
     return PostgresJournal(address, durability=durability, reading=reading)
-
-
-def without_password(address: str) -> str:
-    """An address as it may be shown: passwords are stars."""
-    return _PASSWORD_OPTION.sub(r"\1***", _PASSWORD.sub(r"\1:***@", address))

@@ -25,7 +25,7 @@ from knhk.errors import (
     UsageError,
 )
 from knhk.journal import CaseRow, Commit, InputRow, Letter, Snapshot, open_journal
-from knhk.journal.address import without_password
+from knhk.journal.passwords import without_password
 from knhk.journal.postgres import PostgresJournal
 from knhk.journal.postgres.schema import MIGRATIONS
 from tests.journal.proxy import COMMITTED, Proxy
@@ -388,7 +388,9 @@ def proxy(postgres_server: str) -> Iterator[Proxy]:
 @pytest.fixture
 def journal(proxy: Proxy, postgres: str) -> Iterator[PostgresJournal]:
     """A journal behind the proxy, with one case."""
-    journal = PostgresJournal(with_schema(proxy.address, schema_of(postgres)), patience_s=0.2)
+    schema = schema_of(postgres)
+    address = with_schema(f"{proxy.address}&application_name={schema}", schema)
+    journal = PostgresJournal(address, patience_s=0.2)
     journal.append([opening("a")])
     yield journal
     journal.close()
@@ -507,10 +509,10 @@ def wait_until_reachable(journal: PostgresJournal) -> None:
 
 
 def wait_for_waiting(server: str, schema: str, sessions: int) -> None:
-    """Until as many sessions wait for a lock on a table of the store, or for a transaction."""
+    """Until as many sessions of the store wait for a lock on a table or for a transaction."""
     waiting = (
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        " AND application_name = 'knhk'"
+        f" AND application_name = '{schema}'"
     )
     deadline = time.monotonic() + 20
     while execute(server, waiting)[0][0] != sessions:

@@ -23,7 +23,7 @@ from psycopg import Connection, errors
 from psycopg.rows import TupleRow
 
 from knhk.errors import JournalError
-from knhk.journal.address import without_password
+from knhk.journal.passwords import without_password
 from knhk.journal.postgres.link import PATIENCE_S, Link, T, Work, is_lost
 from knhk.journal.postgres.reading import (
     LETTER_COLUMNS,
