@@ -44,6 +44,7 @@ __all__ = [
     "StoreFull",
     "StoreLocked",
     "StoreNewer",
+    "StoreUnavailable",
     "TooComplex",
     "UnknownName",
     "UsageError",
@@ -372,3 +373,7 @@ class StoreDamaged(JournalError):
 
 class StoreNewer(JournalError):
     """The store was written by a newer version of KNHK."""
+
+
+class StoreUnavailable(JournalError):
+    """The server of the store cannot be reached now; calls work again when it is back."""

@@ -45,6 +45,7 @@ HEAVY = {
     "lsprotocol",
     "numpy",
     "pluggy",
+    "psycopg",
     "pygls",
     "pydantic",
     "rich",

@@ -68,6 +68,7 @@ def resume(store: str) -> int:
     Exits with 0 when all completed, 1 when one failed, 3 when one waits for outside work.
     """
     from knhk.cli.following import account, follow
+    from knhk.journal.passwords import without_password
 
     require(store)
 
@@ -78,7 +79,7 @@ def resume(store: str) -> int:
         for case_id, problem in engine.stranded.items():
             told.notes.append(f"knhk: case {case_id} cannot go on: {problem}")
         if not cases and not engine.stranded:
-            told.notes.append(f"knhk: {store} has no unfinished case")
+            told.notes.append(f"knhk: {without_password(store)} has no unfinished case")
         codes = {exits.FAILED} if engine.stranded else {exits.DONE}
         for case in cases:
             code, notes = account(await follow(engine, case, relay), store)

@@ -15,7 +15,8 @@ store_option = click.option(
     default=DEFAULT,
     show_default=f"{DEFAULT} in the working directory",
     metavar="PATH",
-    help="The store that keeps the cases; ':memory:' keeps them until the command ends.",
+    help="The store that keeps the cases: a path, postgresql://... or ':memory:', which keeps them"
+    " until the command ends.",
 )
 
 
@@ -24,12 +25,15 @@ def require(store: str) -> None:
     if store == IN_MEMORY:
         raise click.UsageError("a store in memory is gone when its command ends; give a path")
     path = Path(store.removeprefix("sqlite:///"))
-    if "://" not in str(path) and not path.exists():
+    is_server = "://" in store and not store.startswith("sqlite:///")
+    if not is_server and not path.exists():
         raise click.UsageError(f"there is no store {path}; `knhk run` makes one, --store names it")
 
 
 def quoted(store: str) -> str:
-    """Write the option as it is to be typed."""
+    """Write the option as it is to be typed, but for a password."""
     import shlex
 
-    return "" if store == DEFAULT else f" --store {shlex.quote(store)}"
+    from knhk.journal.passwords import without_password
+
+    return "" if store == DEFAULT else f" --store {shlex.quote(without_password(store))}"

@@ -1,4 +1,4 @@
-"""What remembers the cases: one small protocol, a journal in memory and one in SQLite.
+"""What remembers the cases: one small protocol, journals in memory, SQLite, PostgreSQL.
 
 A journal is an event store: the inputs of each case in order, nothing else, since they give
 the case again to the bit. See :mod:`knhk.journal.protocol` for what an implementation owes,
@@ -14,6 +14,7 @@ from knhk.journal.record import (
     Bundle,
     CaseRow,
     Commit,
+    Durability,
     InputRow,
     Lease,
     Letter,
@@ -23,7 +24,7 @@ from knhk.journal.record import (
     Stored,
     Wait,
 )
-from knhk.journal.sqlite import Durability, SQLiteJournal
+from knhk.journal.sqlite import SQLiteJournal
 from knhk.journal.writer import Stream, Writer
 
 __all__ = [

@@ -1,4 +1,7 @@
-"""From the address of a store to its journal: a path, ``sqlite:///PATH`` or ``:memory:``."""
+"""From the address of a store to its journal.
+
+An address is a path, ``sqlite:///PATH``, ``postgresql://...`` or ``:memory:``.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,15 @@ from typing import Final
 from knhk.errors import UsageError
 from knhk.journal.memory import MemoryJournal
 from knhk.journal.protocol import Journal
-from knhk.journal.sqlite import Durability, SQLiteJournal
+from knhk.journal.record import Durability
+from knhk.journal.sqlite import SQLiteJournal
 
 __all__ = ["open_journal"]
 
 MEMORY: Final = ":memory:"
 _SQLITE: Final = "sqlite:///"
+_POSTGRES: Final = ("postgresql://", "postgres://")
+_KINDS: Final = f"a path, sqlite:///PATH, postgresql://HOST/DATABASE or {MEMORY}"
 
 
 def open_journal(
@@ -32,14 +38,24 @@ def open_journal(
         raise UsageError(f"durability is 'full' or 'normal', not {durability!r}")
     if text == MEMORY:
         return MemoryJournal()
+    if text.startswith(_POSTGRES):
+        return _open_postgres(text, durability, reading)
     if text.startswith(_SQLITE):
         text = text[len(_SQLITE) :]
     elif "://" in text:
         scheme = text.split("://", 1)[0]
-        raise UsageError(
-            f"stores of {scheme}:// are not in this release;"
-            f" give a path, sqlite:///PATH or {MEMORY}"
-        )
+        raise UsageError(f"stores of {scheme}:// are not in this release; give {_KINDS}")
     if not text or "\0" in text:
-        raise UsageError(f"the store needs a path, sqlite:///PATH or {MEMORY}")
+        raise UsageError(f"the store needs {_KINDS}")
     return SQLiteJournal(text, durability=durability, reading=reading)
+
+
+def _open_postgres(address: str, durability: Durability, reading: bool) -> Journal:
+    try:
+        from knhk.journal.postgres import PostgresJournal
+    except ImportError as error:
+        raise UsageError(
+            "stores in PostgreSQL need psycopg, which cannot be imported here"
+            f' ({error}); pip install "knhk[postgres]"'
+        ) from error
+    return PostgresJournal(address, durability=durability, reading=reading)

@@ -74,12 +74,12 @@ class MemoryJournal:
         self._blobs.update(commit.blobs)
         for letter in commit.received:
             del self._letters[letter]
-        if commit.leases:
-            held = self._leases.setdefault(commit.case, {})
-            held.update({lease.item: lease for lease in commit.leases})
-            for lease in commit.leases:
-                if lease.until_us < 0:
-                    del held[lease.item]
+        held = self._leases.setdefault(commit.case, {})
+        for lease in commit.leases:
+            if lease.until_us < 0:
+                held.pop(lease.item, None)
+            else:
+                held[lease.item] = lease
 
     def _refuse_conflicts(self, commits: Sequence[Commit]) -> None:
         lengths: dict[str, int] = {}
@@ -101,7 +101,8 @@ class MemoryJournal:
 
     def keep(self, bundle: Bundle) -> None:
         with self._lock:
-            self._bundles.setdefault(bundle.digest, bundle)
+            kept = replace(bundle, workflows=tuple(sorted(bundle.workflows)))
+            self._bundles.setdefault(bundle.digest, kept)
             for name in bundle.workflows:
                 self._newest[name] = bundle.digest
 
@@ -155,8 +156,8 @@ class MemoryJournal:
     def _stored(self, case: str) -> Stored:
         snapshot = self._snapshots.get(case)
         inputs = self._inputs[case][0 if snapshot is None else snapshot.seq :]
-        leases = self._leases.get(case, {})
-        return Stored(self._cases[case], snapshot, tuple(inputs), tuple(leases.values()))
+        leases = sorted(self._leases.get(case, {}).values())
+        return Stored(self._cases[case], snapshot, tuple(inputs), tuple(leases))
 
     def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
         with self._lock:
@@ -169,7 +170,7 @@ class MemoryJournal:
                 for case, rest in self._rests.items()
                 if rest.is_parked and 0 <= rest.wake_us <= until_us
             )
-        return tuple(found[:limit])
+        return tuple(found[: max(0, limit)])
 
     def waiting(
         self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
@@ -181,11 +182,14 @@ class MemoryJournal:
                 if self._cases[case].status in UNFINISHED
                 and any(w.kind == kind and w.name == name and w.key in ("", key) for w in waits)
             )
-        return tuple(found[:limit])
+        return tuple(found[: max(0, limit)])
 
     def post(self, letter: Letter) -> bool:
         with self._lock:
-            return self._letters.setdefault(letter.id, letter) is letter
+            if letter.id in self._letters:
+                return False
+            self._letters[letter.id] = letter
+            return True
 
     def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
         with self._lock:
@@ -195,7 +199,7 @@ class MemoryJournal:
                 if letter.name == name and (not key or letter.key == key)
             ]
         found.sort(key=lambda letter: (letter.sent_us, letter.id))
-        return tuple(found[:limit])
+        return tuple(found[: max(0, limit)])
 
     def expire(self, now_us: int) -> int:
         with self._lock:

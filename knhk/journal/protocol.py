@@ -30,7 +30,8 @@ class Journal(Protocol):
         """Write all of ``commits``, durably, in one transaction, or nothing of them.
 
         Raises :class:`knhk.errors.JournalConflict` when a case has such an input already, or
-        a letter that is received is not there any more.
+        a letter that is received is not there any more; then it names the first input of the
+        commit that receives it. Where several commits are in conflict it names one of them.
         """
 
     def keep(self, bundle: Bundle) -> None:
@@ -40,7 +41,7 @@ class Journal(Protocol):
         """
 
     def bundle(self, digest: str) -> Bundle | None:
-        """The sources with this digest."""
+        """The sources with this digest, the names of its workflows sorted."""
 
     def newest(self, workflow: str) -> str | None:
         """The digest of the version of ``workflow`` that was deployed last."""
@@ -64,15 +65,18 @@ class Journal(Protocol):
         """Cases by age (then id), at most ``limit`` and at most ``PAGE_MAX`` of them.
 
         Without ``status`` in any state, without ``workflow`` of any; with ``parent`` only the
-        sub-cases that this case began itself, with ``awake`` those that are not
-        parked. ``after`` is the last row of the page before.
+        sub-cases that this case began itself, with ``awake`` those that are not parked.
+        ``after`` is the last row of the page before.
         """
 
     def inputs(self, case: str) -> tuple[InputRow, ...]:
         """All inputs of a case in order; none for a case that is not there."""
 
     def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
-        """What is needed to have cases in memory; those that are not there are left out."""
+        """What is needed to have cases in memory, in the order in which they are asked for.
+
+        Those that are not there are left out; leases stand in the order of their items.
+        """
 
     def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Payloads by their hashes; those that are not there are left out."""
@@ -83,16 +87,19 @@ class Journal(Protocol):
     def waiting(
         self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
     ) -> tuple[str, ...]:
-        """Ids of cases that wait for a message or signal of that name with any key or this one."""
+        """Ids of cases that wait for a message or signal of that name with any key or this one.
+
+        They are sorted. A case that has ended waits for nothing any more.
+        """
 
     def post(self, letter: Letter) -> bool:
         """Keep a letter; ``False`` if there is one with that id already."""
 
     def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
-        """Kept letters of a name, oldest first; with a key only those that have it."""
+        """Kept letters of a name, oldest first (then by id); with a key only those that have it."""
 
     def expire(self, now_us: int) -> int:
-        """Throw away the letters whose time is over; how many these were."""
+        """Throw away the letters whose ``expires_us`` has come; how many these were."""
 
     def close(self) -> None:
         """Let go of the store. Closing twice is allowed."""

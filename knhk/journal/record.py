@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from knhk.model import CaseStatus
+
+#: Whether an append is on the disk when it returns, or soon after.
+Durability: TypeAlias = Literal["full", "normal"]
 
 #: Cases in these states are picked up when an engine opens the store.
 UNFINISHED: Final = (CaseStatus.running, CaseStatus.suspended)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, cast
 
 import apsw
 
@@ -34,6 +34,7 @@ from knhk.journal.record import (
     Bundle,
     CaseRow,
     Commit,
+    Durability,
     InputRow,
     Lease,
     Letter,
@@ -43,9 +44,7 @@ from knhk.journal.record import (
 from knhk.journal.schema import APPLICATION_ID, MIGRATIONS
 from knhk.model import CaseStatus
 
-__all__ = ["Durability", "SQLiteJournal"]
-
-Durability: TypeAlias = Literal["full", "normal"]
+__all__ = ["SQLiteJournal"]
 
 #: How long a reader or the writer waits for a lock within the file before it gives up.
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -470,7 +469,7 @@ class SQLiteJournal:
             rows = reader.execute(
                 "SELECT wake_us, id FROM cases WHERE wake_us >= 0 AND wake_us <= ?"
                 " ORDER BY wake_us, id LIMIT ?",
-                (until_us, limit),
+                (until_us, max(0, limit)),
             ).fetchall()
         return tuple((cast("int", wake_us), str(case)) for wake_us, case in rows)
 
@@ -482,7 +481,7 @@ class SQLiteJournal:
                 "SELECT DISTINCT case_id FROM waits JOIN cases ON id = case_id"
                 " WHERE kind = ? AND name = ? AND key IN ('', ?)"
                 " AND status IN ('running', 'suspended') ORDER BY case_id LIMIT ?",
-                (kind, name, key, limit),
+                (kind, name, key, max(0, limit)),
             ).fetchall()
         return tuple(str(case) for (case,) in rows)
 
@@ -499,7 +498,7 @@ class SQLiteJournal:
             rows = reader.execute(
                 "SELECT id, name, key, payload, sent_us, expires_us FROM letters"
                 " WHERE name = ?1 AND (?2 = '' OR key = ?2) ORDER BY sent_us, id LIMIT ?3",
-                (name, key, limit),
+                (name, key, max(0, limit)),
             ).fetchall()
         return tuple(map(Letter._make, rows))
 

@@ -109,3 +109,14 @@ def test_verify_names_what_was_changed(work: Project) -> None:
     assert 1 == changed.code
     assert "A1: input 1: its hash does not fit" in changed.out
     assert 2 == work.knhk("verify", "B9").code
+
+
+@pytest.mark.parametrize("command", [["list"], ["run", "work.knhk"]])
+def test_a_server_that_is_not_there_gives_one_sentence_without_the_password(
+    work: Project, command: list[str]
+) -> None:
+    outcome = work.knhk(*command, "--store", "postgresql://me:s3cret@127.0.0.1:1/db")
+
+    assert (1, "") == (outcome.code, outcome.out)
+    assert outcome.err.startswith("knhk: the store postgresql://me:***@127.0.0.1:1/db cannot")
+    assert "s3cret" not in outcome.err

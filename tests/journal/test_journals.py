@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from knhk.journal import Durability, Journal, MemoryJournal, SQLiteJournal
 from knhk.testing import JournalSuite
+from tests.journal.random_journal import compare
 
 
 class TestMemoryJournal(JournalSuite):
@@ -24,3 +26,9 @@ class TestSQLiteJournal(JournalSuite):
         journal = SQLiteJournal(tmp_path / "store.db", durability=durability)
         yield journal
         journal.close()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_sqlite_answers_like_memory(tmp_path: Path, seed: int) -> None:
+    with closing(SQLiteJournal(tmp_path / "store.db", durability="normal")) as journal:
+        compare(MemoryJournal(), journal, seed, calls=300)

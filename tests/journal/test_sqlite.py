@@ -110,7 +110,7 @@ def test_memory_is_an_address() -> None:
     assert isinstance(open_journal(":memory:"), MemoryJournal)
 
 
-@pytest.mark.parametrize("address", ["postgresql://localhost/knhk", "http://x/y"])
+@pytest.mark.parametrize("address", ["mysql://localhost/knhk", "http://x/y"])
 def test_an_address_that_is_not_in_this_release_says_so(address: str) -> None:
     with pytest.raises(UsageError, match="not in this release"):
         open_journal(address)

@@ -1,0 +1,262 @@
+"""A journal in a PostgreSQL database, for engines on more machines than one.
+
+Theory of operation. One connection writes, one reads; each is used by one thread at a time, and
+made again when it was lost (:mod:`knhk.journal.postgres.link`). A store is a schema of its own,
+made and brought up to date when it is opened (:mod:`knhk.journal.postgres.schema`). An append is
+one transaction and, where no letters are received, one round trip
+(:mod:`knhk.journal.postgres.writing`). With durability ``full`` it is on the server's disk when
+it returns; with ``normal`` (``synchronous_commit = off``) a crash of the server may lose the last
+ones, never their order.
+
+An append whose connection was lost is in doubt: the server may have written it all the same.
+Before anything else is written its first input is looked for. What was written is not written
+again, in this call or in later ones that bring the same commits; so an append never takes its own
+rows for those of another owner, and never says that it has done what it has not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from psycopg import Connection, errors
+from psycopg.rows import TupleRow
+
+from knhk.errors import JournalError
+from knhk.journal.passwords import without_password
+from knhk.journal.postgres.link import PATIENCE_S, Link, T, Work, is_lost
+from knhk.journal.postgres.reading import (
+    LETTER_COLUMNS,
+    ask,
+    read_bundle,
+    read_case,
+    read_cases,
+    read_inputs,
+    read_letters,
+    read_stored,
+)
+from knhk.journal.postgres.schema import bring_up_to_date, refuse_older
+from knhk.journal.postgres.target import Target
+from knhk.journal.postgres.writing import first_conflict, keep, was_written, write
+from knhk.journal.record import (
+    PAGE_MAX,
+    Bundle,
+    CaseRow,
+    Commit,
+    Durability,
+    InputRow,
+    Letter,
+    Stored,
+)
+from knhk.model import CaseStatus
+
+__all__ = ["PostgresJournal"]
+
+#: What every session is set to. A transaction that nobody goes on with ends by itself, and
+#: whoever waits for its locks waits longer than that.
+_SETTINGS: Final[Mapping[str, str]] = {
+    "default_transaction_isolation": "read committed",
+    "idle_in_transaction_session_timeout": "10s",
+    "lock_timeout": "30s",
+}
+
+
+class PostgresJournal:
+    """The store at ``address``, in the schema ``knhk`` or ``?knhk_schema=NAME``.
+
+    The other options of the address are libpq's. With ``reading`` nothing is made, and every
+    write is refused. ``patience_s`` is how long a call waits for a server that has gone away;
+    after it calls raise :class:`knhk.errors.StoreUnavailable`, until the server is back.
+    """
+
+    blocking = True
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        durability: Durability = "full",
+        reading: bool = False,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._target = target = Target.of(address, without_password(address))
+        settings = {**_SETTINGS, "search_path": target.schema}
+        asleep = {**settings, "default_transaction_read_only": "on"}
+        awake = {
+            **settings,
+            "default_transaction_read_only": "off",
+            "synchronous_commit": {"full": "on", "normal": "off"}[durability],
+        }
+        self._reader = Link(target, asleep, patience_s)
+        self._writer = None if reading else Link(target, awake, patience_s)
+        #: Commits that were sent on a connection that was lost, and those found written since.
+        self._doubted: Sequence[Commit] = ()
+        self._written: frozenset[Commit] = frozenset()
+        self._doubted_letter: Letter | None = None
+        if self._writer is None:
+            self._reader.open(lambda connection: refuse_older(connection, target))
+        else:
+            self._writer.open(lambda connection: bring_up_to_date(connection, target))
+
+    # Writing
+
+    def append(self, commits: Sequence[Commit]) -> None:
+        self._write(lambda connection: self._append(connection, commits))
+
+    def _append(self, connection: Connection[TupleRow], commits: Sequence[Commit]) -> None:
+        fresh = self._without_written(connection, commits)
+        if fresh:
+            self._doubted = fresh
+            try:
+                write(connection, fresh)
+            except Exception as error:
+                if not is_lost(connection, error):
+                    self._doubted = ()
+                if isinstance(error, errors.UniqueViolation):
+                    connection.rollback()
+                    raise first_conflict(connection, fresh) from error
+                raise
+            self._doubted = ()
+        if self._written:
+            self._written = self._written.difference(commits)
+
+    def _without_written(
+        self, connection: Connection[TupleRow], commits: Sequence[Commit]
+    ) -> Sequence[Commit]:
+        """Those of ``commits`` that no transaction in doubt has written.
+
+        Each that was may be brought once more; once others are brought, whoever was in doubt
+        has given up, and from then on the same commit is a conflict.
+        """
+        if self._doubted:
+            if was_written(connection, self._doubted):
+                self._written |= {each for each in self._doubted if each.inputs}
+            self._doubted = ()
+        if not self._written:
+            return commits
+        fresh = [commit for commit in commits if commit not in self._written]
+        if len(fresh) == len(commits):
+            self._written = frozenset()
+        return fresh
+
+    def keep(self, bundle: Bundle) -> None:
+        self._write(lambda connection: keep(connection, bundle))
+
+    def post(self, letter: Letter) -> bool:
+        return self._write(lambda connection: self._post(connection, letter))
+
+    def _post(self, connection: Connection[TupleRow], letter: Letter) -> bool:
+        doubted, self._doubted_letter = self._doubted_letter, letter
+        kept = connection.execute(
+            f"INSERT INTO letters ({LETTER_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608
+            " ON CONFLICT DO NOTHING RETURNING id",
+            letter,
+        ).fetchone()
+        if kept is None and doubted == letter:
+            there = connection.execute(
+                f"SELECT {LETTER_COLUMNS} FROM letters WHERE id = %s",  # noqa: S608
+                (letter.id,),
+            ).fetchone()
+            self._doubted_letter = None
+            return there == letter
+        self._doubted_letter = None
+        return kept is not None
+
+    def expire(self, now_us: int) -> int:
+        return self._write(
+            lambda connection: (
+                connection.execute("DELETE FROM letters WHERE expires_us <= %s", (now_us,)).rowcount
+            )
+        )
+
+    def _write(self, work: Work[T]) -> T:
+        if self._writer is None:
+            raise JournalError(
+                f"the store {self._target.name} was opened for reading only;"
+                " open it for running to write"
+            )
+        return self._writer.run(work)
+
+    # Reading
+
+    def bundle(self, digest: str) -> Bundle | None:
+        return self._reader.run(lambda connection: read_bundle(connection, digest))
+
+    def newest(self, workflow: str) -> str | None:
+        rows = self._ask(
+            "SELECT digest FROM workflows WHERE name = %s ORDER BY deployed DESC LIMIT 1", workflow
+        )
+        return rows[0][0] if rows else None
+
+    def workflows(self) -> tuple[str, ...]:
+        rows = self._ask("SELECT DISTINCT name FROM workflows ORDER BY name")
+        return tuple(name for (name,) in rows)
+
+    def case(self, case: str) -> CaseRow | None:
+        return self._reader.run(lambda connection: read_case(connection, case))
+
+    def cases(
+        self,
+        *,
+        status: Sequence[CaseStatus] = (),
+        workflow: str = "",
+        parent: str = "",
+        awake: bool = False,
+        after: CaseRow | None = None,
+        limit: int = PAGE_MAX,
+    ) -> tuple[CaseRow, ...]:
+        return self._reader.run(
+            lambda connection: read_cases(
+                connection,
+                status=status,
+                workflow=workflow,
+                parent=parent,
+                awake=awake,
+                after=after,
+                limit=limit,
+            )
+        )
+
+    def inputs(self, case: str) -> tuple[InputRow, ...]:
+        return self._reader.run(lambda connection: read_inputs(connection, case))
+
+    def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
+        return self._reader.run(lambda connection: read_stored(connection, cases))
+
+    def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        rows = self._ask("SELECT hash, data FROM blobs WHERE hash = ANY(%b::bytea[])", list(hashes))
+        return dict(rows)
+
+    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
+        rows = self._ask(
+            "SELECT wake_us, id FROM cases WHERE wake_us >= 0 AND wake_us <= %s"
+            " ORDER BY wake_us, id LIMIT %s",
+            until_us,
+            max(0, limit),
+        )
+        return tuple((wake_us, case) for wake_us, case in rows)
+
+    def waiting(
+        self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
+    ) -> tuple[str, ...]:
+        rows = self._ask(
+            "SELECT DISTINCT case_id FROM waits JOIN cases ON id = case_id"
+            " WHERE kind = %s AND name = %s AND key IN ('', %s)"
+            " AND status IN ('running', 'suspended') ORDER BY case_id LIMIT %s",
+            kind,
+            name,
+            key,
+            max(0, limit),
+        )
+        return tuple(case for (case,) in rows)
+
+    def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
+        return self._reader.run(lambda connection: read_letters(connection, name, key, limit))
+
+    def _ask(self, statement: str, *values: object) -> list[TupleRow]:
+        return self._reader.run(lambda connection: ask(connection, statement, *values))
+
+    def close(self) -> None:
+        for link in (self._reader, self._writer):
+            if link is not None:
+                link.close()

@@ -1,0 +1,211 @@
+"""Questions to the store, and their rows as values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from knhk.errors import StoreDamaged
+from knhk.journal.postgres.writing import CASE_COLUMNS, INPUT_COLUMNS
+from knhk.journal.record import (
+    PAGE_MAX,
+    Bundle,
+    CaseRow,
+    InputRow,
+    Lease,
+    Letter,
+    Snapshot,
+    Stored,
+)
+from knhk.model import CaseStatus
+
+__all__ = [
+    "LETTER_COLUMNS",
+    "ask",
+    "read_bundle",
+    "read_case",
+    "read_cases",
+    "read_inputs",
+    "read_letters",
+    "read_stored",
+]
+
+LETTER_COLUMNS: Final = "id, name, key, payload, sent_us, expires_us"
+
+_SELECT_CASE: Final = f"SELECT {CASE_COLUMNS} FROM cases WHERE id = %s"  # noqa: S608
+_SELECT_CASES: Final = f"SELECT {CASE_COLUMNS} FROM cases WHERE id = ANY(%b::text[])"  # noqa: S608
+_SELECT_SNAPSHOTS: Final = (
+    "SELECT case_id, seq, hash, body FROM snapshots WHERE case_id = ANY(%b::text[])"
+)
+#: For each case a search of its own in the index, which begins behind its snapshot.
+_SELECT_INPUTS_SINCE: Final = (
+    "SELECT i.* FROM unnest(%b::text[]) AS n (id) LEFT JOIN snapshots AS s ON s.case_id = n.id,"  # noqa: S608
+    f" LATERAL (SELECT {INPUT_COLUMNS} FROM inputs"
+    "           WHERE case_id = n.id AND seq >= coalesce(s.seq, 0) ORDER BY seq) AS i"
+    " ORDER BY i.case_id, i.seq"
+)
+_SELECT_LEASES: Final = (
+    "SELECT case_id, item, attempt, holder, until_us FROM leases"
+    " WHERE case_id = ANY(%b::text[]) ORDER BY case_id, item"
+)
+
+#: A statement and its parameters.
+Question: TypeAlias = tuple[str, Sequence[object]]
+
+
+def ask(connection: Connection[TupleRow], statement: str, *values: object) -> list[TupleRow]:
+    """All rows that one statement gives."""
+    with connection.cursor(binary=True) as cursor:
+        return cursor.execute(statement, values).fetchall()
+
+
+def _ask_at_once(connection: Connection[TupleRow], *questions: Question) -> list[list[TupleRow]]:
+    """The answers to several statements about one state of the store, in one round trip."""
+    cursors = [connection.cursor(binary=True) for _ in questions]
+    with connection.pipeline():
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        for cursor, (statement, values) in zip(cursors, questions, strict=True):
+            cursor.execute(statement, values)
+        connection.execute("COMMIT")
+    return [cursor.fetchall() for cursor in cursors]
+
+
+def read_bundle(connection: Connection[TupleRow], digest: str) -> Bundle | None:
+    """The sources with this digest."""
+    bundles, files, names = _ask_at_once(
+        connection,
+        ("SELECT entry, root, deployed_us FROM bundles WHERE digest = %s", (digest,)),
+        ("SELECT path, text FROM sources WHERE digest = %s ORDER BY path", (digest,)),
+        ("SELECT name FROM workflows WHERE digest = %s ORDER BY name", (digest,)),
+    )
+    if not bundles:
+        return None
+    entry, root, deployed_us = bundles[0]
+    return Bundle(digest, entry, root, dict(files), tuple(name for (name,) in names), deployed_us)
+
+
+def read_case(connection: Connection[TupleRow], case: str) -> CaseRow | None:
+    """One case as it stands."""
+    rows = ask(connection, _SELECT_CASE, case)
+    return _case_row(rows[0]) if rows else None
+
+
+def read_cases(
+    connection: Connection[TupleRow],
+    *,
+    status: Sequence[CaseStatus],
+    workflow: str,
+    parent: str,
+    awake: bool,
+    after: CaseRow | None,
+    limit: int,
+) -> tuple[CaseRow, ...]:
+    """A page of cases, as :meth:`knhk.journal.Journal.cases` gives it."""
+    where = ["true"]
+    values: list[object] = []
+    if status:
+        where.append("status = ANY(%s)")
+        values.append([one.value for one in status])
+    if workflow:
+        where.append("workflow = %s")
+        values.append(workflow)
+    if parent:
+        # The second half says what the index over sub-cases is limited to.
+        where.append("parent = %s AND parent != ''")
+        values.append(parent)
+    if awake:
+        where.append("NOT parked")
+    if after is not None:
+        where.append("(created_us, id) > (%s, %s)")
+        values.extend((after.created_us, after.id))
+    rows = ask(
+        connection,
+        f"SELECT {CASE_COLUMNS} FROM cases WHERE {' AND '.join(where)}"  # noqa: S608
+        " ORDER BY created_us, id LIMIT %s",
+        *values,
+        max(0, min(limit, PAGE_MAX)),
+    )
+    return tuple(map(_case_row, rows))
+
+
+def read_inputs(connection: Connection[TupleRow], case: str) -> tuple[InputRow, ...]:
+    """All inputs of a case in order."""
+    rows = ask(
+        connection,
+        f"SELECT {INPUT_COLUMNS} FROM inputs WHERE case_id = %s ORDER BY seq",  # noqa: S608
+        case,
+    )
+    return tuple(map(InputRow._make, rows))
+
+
+def read_stored(connection: Connection[TupleRow], cases: Sequence[str]) -> tuple[Stored, ...]:
+    """What is needed to have cases in memory."""
+    ids = (sorted(set(cases)),)
+    case_rows, snapshot_rows, input_rows, lease_rows = _ask_at_once(
+        connection,
+        (_SELECT_CASES, ids),
+        (_SELECT_SNAPSHOTS, ids),
+        (_SELECT_INPUTS_SINCE, ids),
+        (_SELECT_LEASES, ids),
+    )
+    rows = {row[0]: _case_row(row) for row in case_rows}
+    snapshots = {row[0]: Snapshot(*row[1:]) for row in snapshot_rows}
+    inputs: dict[str, list[InputRow]] = {}
+    for row in input_rows:
+        inputs.setdefault(row[0], []).append(InputRow._make(row))
+    leases: dict[str, list[Lease]] = {}
+    for row in lease_rows:
+        leases.setdefault(row[0], []).append(Lease._make(row[1:]))
+    return tuple(
+        Stored(
+            rows[case],
+            snapshots.get(case),
+            tuple(inputs.get(case, ())),
+            tuple(leases.get(case, ())),
+        )
+        for case in cases
+        if case in rows
+    )
+
+
+def read_letters(
+    connection: Connection[TupleRow], name: str, key: str, limit: int
+) -> tuple[Letter, ...]:
+    """Kept letters of a name, oldest first; with a key only those that have it."""
+    with_key = "AND key = %s" if key else ""
+    rows = ask(
+        connection,
+        f"SELECT {LETTER_COLUMNS} FROM letters WHERE name = %s {with_key}"  # noqa: S608
+        " ORDER BY sent_us, id LIMIT %s",
+        *((name, key) if key else (name,)),
+        max(0, limit),
+    )
+    return tuple(map(Letter._make, rows))
+
+
+def _case_row(row: TupleRow) -> CaseRow:
+    try:
+        status = CaseStatus(row[4])
+    except ValueError as error:
+        raise StoreDamaged(
+            f"the store is damaged: case {row[0]!r} has the status {row[4]!r};"
+            " go back to a copy of it"
+        ) from error
+    case, workflow, digest, created_us, _, ended_us, outcome, *caller = row
+    parent, parent_item, depth, seal = caller
+    return CaseRow(
+        case,
+        workflow,
+        digest,
+        created_us,
+        status,
+        ended_us,
+        outcome,
+        parent,
+        parent_item,
+        depth,
+        seal,
+    )

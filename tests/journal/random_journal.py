@@ -1,0 +1,241 @@
+"""The same random calls on two journals; every answer is compared.
+
+The calls are such as an engine makes: inputs of a case follow each other without gaps, what is
+not so is a second owner's. Few names make cases, letters and keys meet often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from knhk.errors import JournalConflict
+from knhk.journal import (
+    Bundle,
+    CaseRow,
+    Commit,
+    InputRow,
+    Journal,
+    Lease,
+    Letter,
+    Rest,
+    Snapshot,
+    Standing,
+    Wait,
+)
+from knhk.model import MESSAGE, SIGNAL, CaseStatus
+
+CASES = [f"{letter}{number}" for letter in "AaÄ_" for number in range(4)]
+NAMES = ["paid", "Paid", "änderung"]
+KEYS = ["", '"k1"', '"k2"']
+WORKFLOWS = ["order", "Order", "pack"]
+STATUSES = list(CaseStatus)
+HASHES = [bytes([number]) * 32 for number in range(6)]
+LETTERS = [f"letter-{number}" for number in range(8)]
+
+
+class Caller:
+    """Makes up calls, knowing how many inputs each case has."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.lengths: dict[str, int] = {}
+
+    # Writing
+
+    def commits(self) -> list[Commit]:
+        lengths = dict(self.lengths)
+        count = self.random.choice([1, 1, 2, 3, 8])
+        return [self._commit(lengths) for _ in range(count)]
+
+    def _commit(self, lengths: dict[str, int]) -> Commit:
+        random = self.random
+        case = random.choice(CASES)
+        length = lengths.get(case)
+        stale = random.random() < 0.05
+        if length is None or (stale and random.random() < 0.5):
+            rows = self._rows(case, 0, random.choice([0, 1, 2]))
+            lengths[case] = (length or 0) + len(rows)
+            return Commit(case, rows, self._case_row(case))
+        first = random.randrange(length) if stale and length else length
+        rows = self._rows(case, first, random.choice([0, 1, 1, 2, 40]))
+        lengths[case] = first + len(rows)
+        return self._with_more(Commit(case, rows), lengths[case])
+
+    def _with_more(self, commit: Commit, length: int) -> Commit:
+        random = self.random
+        one_in_three: Callable[[], bool] = lambda: random.random() < 1 / 3  # noqa: E731
+        if one_in_three():
+            standing = Standing(random.choice(STATUSES), random.randrange(9), b"{}", b"seal")
+            commit = commit._replace(standing=standing)
+        if one_in_three():
+            commit = commit._replace(snapshot=Snapshot(random.randint(0, length), b"h", b"\0"))
+        if one_in_three():
+            rest = Rest(random.random() < 0.7, random.choice([-1, 0, 5, 9]))
+            commit = commit._replace(rest=rest)
+        if one_in_three():
+            commit = commit._replace(waits=tuple(self._wait() for _ in range(random.randrange(4))))
+        if one_in_three():
+            blobs = tuple((each, each * 3) for each in random.choices(HASHES, k=2))
+            commit = commit._replace(blobs=blobs)
+        if one_in_three():
+            commit = commit._replace(leases=tuple(self._lease() for _ in range(3)))
+        if commit.inputs and random.random() < 0.15:
+            commit = commit._replace(received=tuple(random.sample(LETTERS, random.choice([1, 2]))))
+        return commit
+
+    def _rows(self, case: str, first: int, count: int) -> tuple[InputRow, ...]:
+        random = self.random
+        return tuple(
+            InputRow(
+                case,
+                seq,
+                random.randrange(2**60),
+                random.randrange(20),
+                random.randrange(-1, 5),
+                random.choice(["", "tä"]),
+                random.randbytes(random.choice([0, 3, 200])),
+                random.choice([b"", random.randbytes(32)]),
+            )
+            for seq in range(first, first + count)
+        )
+
+    def _case_row(self, case: str) -> CaseRow:
+        random = self.random
+        parent = random.choice(["", "", random.choice(CASES)])
+        return CaseRow(
+            case,
+            random.choice(WORKFLOWS),
+            "digest",
+            random.randrange(4),
+            parent=parent,
+            parent_item=random.randrange(5) if parent else -1,
+            depth=1 if parent else 0,
+            seal=random.choice([b"", b"\0"]),
+        )
+
+    def _wait(self) -> Wait:
+        random = self.random
+        return Wait(random.choice([MESSAGE, SIGNAL]), random.choice(NAMES), random.choice(KEYS))
+
+    def _lease(self) -> Lease:
+        random = self.random
+        return Lease(random.randrange(3), random.randrange(3), "w", random.choice([-1, 5, 9]))
+
+    def letter(self) -> Letter:
+        random = self.random
+        return Letter(
+            random.choice(LETTERS),
+            random.choice(NAMES),
+            random.choice(KEYS),
+            random.randbytes(3),
+            random.randrange(4),
+            random.randrange(9),
+        )
+
+    def bundle(self) -> Bundle:
+        # The same digest has the same files and workflows.
+        digest = self.random.choice(["one", "two", "three"])
+        own = Random(digest)
+        names = own.sample(WORKFLOWS, own.choice([1, 2, 3]))
+        return Bundle(digest, "a.knhk", "/r", {"a.knhk": digest}, tuple(names), 5)
+
+    # Reading
+
+    def question(self) -> Callable[[Journal], object]:
+        """One random reading call."""
+        random = self.random
+        case, name, key = random.choice(CASES), random.choice(NAMES), random.choice(KEYS)
+        kind, limit = random.choice([MESSAGE, SIGNAL]), random.choice([-1, 0, 1, 3, 1_000])
+        asked = random.choices([*CASES, "nobody"], k=5)
+        hashes = random.choices([*HASHES, b"none"], k=3)
+        until_us = random.randrange(-1, 10)
+        questions: list[Callable[[Journal], object]] = [
+            self._listing(),
+            self._listing(),
+            lambda journal: journal.case(case),
+            lambda journal: journal.inputs(case),
+            lambda journal: journal.stored(asked),
+            lambda journal: dict(journal.blobs(hashes)),
+            lambda journal: journal.sleepers(until_us, limit),
+            lambda journal: journal.waiting(kind, name, key, limit),
+            lambda journal: journal.letters(name, key, limit),
+            lambda journal: (journal.workflows(), [*map(journal.newest, WORKFLOWS)]),
+            lambda journal: [*map(journal.bundle, ["one", "two", "three"])],
+        ]
+        return random.choice(questions)
+
+    def _listing(self) -> Callable[[Journal], object]:
+        random = self.random
+        status = random.choice([(), (), random.sample(STATUSES, 2)])
+        workflow = random.choice(["", random.choice(WORKFLOWS)])
+        parent = random.choice(["", "", random.choice(CASES)])
+        awake = random.random() < 0.3
+        limit = random.choice([-1, 0, 1, 5, 1_000])
+        after = random.choice([None, None, self._case_row(random.choice(CASES))])
+        return lambda journal: journal.cases(
+            status=status,
+            workflow=workflow,
+            parent=parent,
+            awake=awake,
+            after=after,
+            limit=limit,
+        )
+
+
+def compare(one: Journal, other: Journal, seed: int, calls: int) -> None:
+    """Make the same calls on both, and compare what they answer and what they hold in the end."""
+    caller = Caller(seed)
+    for number in range(calls):
+        choice = caller.random.random()
+        where = f"call {number} of seed {seed}"
+        if choice < 0.5:
+            commits = caller.commits()
+            written = append(one, commits)
+            assert written == append(other, commits), where
+            if written:
+                for commit in commits:
+                    length = caller.lengths.get(commit.case, 0)
+                    caller.lengths[commit.case] = length + len(commit.inputs)
+        elif choice < 0.6:
+            letter = caller.letter()
+            assert one.post(letter) == other.post(letter), where
+        elif choice < 0.63:
+            now_us = caller.random.randrange(6)
+            assert one.expire(now_us) == other.expire(now_us), where
+        elif choice < 0.66:
+            bundle = caller.bundle()
+            one.keep(bundle)
+            other.keep(bundle)
+        else:
+            question = caller.question()
+            assert question(one) == question(other), where
+    assert holdings(one) == holdings(other), f"the end of seed {seed}"
+
+
+def append(journal: Journal, commits: list[Commit]) -> bool:
+    """Whether it was written; a conflict names something that the commits have."""
+    try:
+        journal.append(commits)
+    except JournalConflict as error:
+        conflict = (error.case, error.seq)
+    else:
+        return True
+    named = {(commit.case, row.seq) for commit in commits for row in commit.inputs}
+    named.update((commit.case, 0) for commit in commits if commit.opened is not None)
+    assert conflict in named
+    return False
+
+
+def holdings(journal: Journal) -> list[object]:
+    """Everything that a journal holds, by all its reading calls."""
+    return [
+        journal.cases(),
+        journal.cases(awake=True),
+        journal.stored(CASES),
+        [journal.inputs(case) for case in CASES],
+        dict(journal.blobs(HASHES)),
+        journal.sleepers(2**62),
+        [journal.waiting(kind, name, key) for kind in (10, 11) for name in NAMES for key in KEYS],
+        [journal.letters(name) for name in NAMES],
+    ]

@@ -1,0 +1,28 @@
+"""The journal in PostgreSQL against the suite, and against the journal in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from knhk.journal import Durability, Journal, MemoryJournal
+from knhk.journal.postgres import PostgresJournal
+from knhk.testing import JournalSuite
+from tests.journal.random_journal import compare
+
+
+class TestPostgresJournal(JournalSuite):
+    @pytest.fixture(params=["full", "normal"])
+    def journal(self, request: pytest.FixtureRequest, postgres: str) -> Iterator[Journal]:
+        durability: Durability = request.param
+        journal = PostgresJournal(postgres, durability=durability)
+        yield journal
+        journal.close()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_postgres_answers_like_memory(postgres: str, seed: int) -> None:
+    with closing(PostgresJournal(postgres, durability="normal")) as journal:
+        compare(MemoryJournal(), journal, seed, calls=300)
