@@ -134,11 +134,11 @@ class Engine:
         ``store`` is a path, ``sqlite:///PATH``, ``postgresql://...``, ``:memory:``, or a
         journal, which is closed at the end. With ``resume`` off, unfinished cases wait for
         :meth:`resume`. With ``reading`` the store may be open elsewhere, and nothing runs: cases
-        can be listed and shown. Sub-cases stand at most ``depth_max`` deep below the case that was begun first;
-        one that would stand deeper fails its task with ``TooDeep``. A case that has had nothing
-        to do for ``park_after_s`` leaves memory until it is woken. ``observer`` is called for
-        every event. Raises the family of :class:`~knhk.errors.JournalError` for a store that
-        cannot be used.
+        can be listed and shown. Sub-cases stand at most ``depth_max`` deep below the case that
+        was begun first; one that would stand deeper fails its task with ``TooDeep``. A case
+        that has had nothing to do for ``park_after_s`` leaves memory until it is woken.
+        ``observer`` is called for every event. Raises the family of
+        :class:`~knhk.errors.JournalError` for a store that cannot be used.
         """
         if depth_max < 0:
             raise UsageError(f"depth_max is how deep sub-cases may stand, not {depth_max}")
