@@ -248,7 +248,8 @@ class LiveCase:
             facts = [Input(START, self._now_us(), item) for item in self._not_yet_started()]
             if facts:
                 self._give_all(facts, None, None)
-        self._rest_or_leave()
+        if self.standing.status in UNFINISHED:  # else whoever wants it holds it next
+            self._rest_or_leave()
 
     def _not_yet_started(self) -> Iterable[int]:
         """Numbers of the items that are offered, and that the engine is to start."""

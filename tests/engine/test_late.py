@@ -13,7 +13,6 @@ from knhk.engine import Engine, Event
 from knhk.model import (
     COMPLETE,
     EXCEPT_TIMEOUT,
-    LATE,
     START,
     US_PER_S,
     CaseStatus,
@@ -271,7 +270,7 @@ async def test_the_end_of_a_sub_case_that_was_to_be_cancelled_is_late(project: P
         part.give(Input(START, part.case.now_us, 1), Input(COMPLETE, part.case.now_us, 1, value=5))
         step = await late_step(engine)
         row = (await engine.cases(parent="c"))[0]
-        assert LATE == engine._running.live["c"].case.history[-1].kind
+        assert "late" == (await engine.show("c")).history[-1].kind
 
     assert ("s", 5) == (step.task, step.value)
     assert CaseStatus.completed is row.status
