@@ -32,7 +32,7 @@ from knhk.engine.clock import Clock, SystemClock
 from knhk.engine.events import Observer
 from knhk.engine.facts import decode_object, encode_json, read_outcome
 from knhk.engine.handle import CaseHandle
-from knhk.engine.kin import DEPTH_MAX
+from knhk.engine.kin import DEPTH_MAX, cancelled
 from knhk.engine.live import LiveCase, Refused
 from knhk.engine.plain import JSON, jsonable
 from knhk.engine.replaying import replay
@@ -44,7 +44,6 @@ from knhk.engine.verifying import Fault, faults
 from knhk.engine.version import Version
 from knhk.engine.work import Start
 from knhk.errors import (
-    CaseCancelled,
     CaseEnded,
     CaseFailed,
     CaseStuck,
@@ -403,7 +402,7 @@ class Engine:
             number, facts = self._begin(live, which)
             task = live.case.item(number).task
             try:
-                typed = live.version.facts.accept(task, value)
+                typed = live.version.facts.accept(live.case.item(number), value)
                 facts.append(Input(COMPLETE, self._now_us(live), number, value=typed))
                 await self._give(live, facts, task)
             except MisfitError as error:
@@ -581,7 +580,7 @@ class Engine:
             raise standing.problem
         case = standing.row.id
         if standing.status is CaseStatus.cancelled:
-            raise CaseCancelled(case)
+            raise cancelled(case, standing.outcome)
         if standing.status is CaseStatus.completed:
             row = standing.row
             version = await self._catalogue.read_only(row.workflow, row.digest)

@@ -59,7 +59,6 @@ from knhk.model import (
     START,
     STOP_WORK,
     WAKE,
-    Callee,
     CaseStatus,
     Effect,
     Input,
@@ -199,7 +198,7 @@ class LiveCase:
         again = {
             item.id
             for item in self.case.items
-            if item.state is ItemState.started and self._manner(item.task) is not Manner.outside
+            if item.state is ItemState.started and self._manner(item) is not Manner.outside
         }
         row = self.standing.row
         for start in list(starts_again(self.version, row, rows, again)) if again else ():
@@ -214,7 +213,7 @@ class LiveCase:
     def _not_yet_started(self) -> Iterable[int]:
         """Numbers of the items that are offered, and that the engine is to start."""
         for item in self.case.items:
-            if item.state is ItemState.offered and self._manner(item.task) is not Manner.outside:
+            if item.state is ItemState.offered and self._manner(item) is not Manner.outside:
                 yield item.id
 
     @contextmanager
@@ -320,7 +319,7 @@ class LiveCase:
         return acts.taken
 
     def _body(self, fact: Input) -> bytes:
-        return self.version.facts.encode(fact, self._task(fact.item))
+        return self.version.facts.encode(fact, self._item(fact.item))
 
     def _apply(
         self,
@@ -335,7 +334,7 @@ class LiveCase:
         sealed = link(self._hash, self.id, self._seq, at_us, kind, item, task, body)
         row = InputRow(self.id, self._seq, at_us, kind, item, task, body, sealed)
         if body:
-            fact = self.version.facts.decode(row, self._task(item))
+            fact = self.version.facts.decode(row, self._item(item))
         effects = self.case.apply(fact)
         if effects and effects[0].kind == REFUSED:
             return effects[0].why
@@ -361,7 +360,7 @@ class LiveCase:
             # Offered when the case came to stand still, and not started since.
             again = [Input(START, fact.at_us, item) for item in self._not_yet_started()]
             waiting.extend((start, b"") for start in again)
-        if fact.kind == START and self._manner(self._task(fact.item)) is not Manner.outside:
+        if fact.kind == START and self._manner(self.case.item(fact.item)) is not Manner.outside:
             acts.starts.append(Start.of(self.case, fact.item, self.version.name))
         observed = self._runtime.observed
         if observed and fact.kind in TOLD:
@@ -372,7 +371,7 @@ class LiveCase:
                 what = "offered" if kind == OFFER else "stopped"
                 acts.events.append(self._event(self.case.now_us, what, effect.item))
             if kind == OFFER:
-                if self._manner(self._task(effect.item)) is not Manner.outside:
+                if self._manner(self.case.item(effect.item)) is not Manner.outside:
                     waiting.append((Input(START, fact.at_us, effect.item), b""))
             elif kind == STOP_WORK:
                 acts.stops.append(effect.item)
@@ -398,7 +397,7 @@ class LiveCase:
         outcome = b""
         if status is CaseStatus.completed:
             outcome = self.version.facts.encode_result(case.result)
-        elif status is CaseStatus.failed and case.failure is not None:
+        elif status is not CaseStatus.stuck and case.failure is not None:
             failure = case.failure
             told: dict[str, object] = {
                 "task": failure.task,
@@ -406,7 +405,8 @@ class LiveCase:
                 "message": failure.message,
             }
             fact = acts.failed
-            if self.standing.row.parent and fact is not None and fact.error == failure.error:
+            is_failed = status is CaseStatus.failed and self.standing.row.parent
+            if is_failed and fact is not None and fact.error == failure.error:
                 told["bases"] = fact.value  # by which an exception flow of the parent may know it
             outcome = encode_json(told)
         elif status is CaseStatus.stuck:
@@ -463,7 +463,7 @@ class LiveCase:
         item = self.case.item(call.item)
         if item.state is not ItemState.started or item.attempt != call.attempt:
             return
-        performer = self.version.performers[call.task]
+        performer = self.version.performer(item)
         if isinstance(performer, Outside):
             return
         if start.problem is not None:
@@ -510,7 +510,7 @@ class LiveCase:
 
     def _complete(self, call: Call, value: object) -> None:
         try:
-            typed = self.version.facts.accept(call.task, value)
+            typed = self.version.facts.accept(self.case.item(call.item), value)
             self._take_up(Input(COMPLETE, self._now_us(), call.item, value=typed))
         except MisfitError as error:
             # What the class ResultError would say, by its name and those of its bases.
@@ -549,7 +549,7 @@ class LiveCase:
     def outside_items(self) -> Iterable[int]:
         """Numbers of the items that somebody outside may work on."""
         for item in self.case.items:
-            manner = self._manner(item.task)
+            manner = self._manner(item)
             if item.state is ItemState.offered and self.case.status is CaseStatus.running:
                 if manner is Manner.outside:
                     yield item.id
@@ -560,7 +560,7 @@ class LiveCase:
         """The items that wait for an event: their numbers, and what they wait for."""
         for item in self.case.items:
             if item.state is ItemState.waiting and item.due_us < 0:
-                callee = self._callee(item)
+                callee = self.case.callee(item)
                 if callee.kind in EVENTS:
                     yield item.id, f"{EVENTS[callee.kind]} {callee.name}"
 
@@ -577,16 +577,11 @@ class LiveCase:
         known = {*self.outside_items(), *(item for item, _ in self.events()), *self._work}
         return all(item.id in known for item in self.case.items if item.state in AT_WORK)
 
-    def _callee(self, item: WorkItem) -> Callee:
-        task = self.version.workflow.net.nodes[item.node].task
-        assert task is not None
-        return task.callee
+    def _manner(self, item: WorkItem) -> Manner:
+        return self.version.performer(item).manner
 
-    def _manner(self, task: str) -> Manner:
-        return self.version.performers[task].manner
-
-    def _task(self, item: int) -> str:
-        return self.case.item(item).task if item > 0 else ""
+    def _item(self, number: int) -> WorkItem | None:
+        return self.case.item(number) if number > 0 else None
 
     def _now_us(self) -> int:
         """The time for a fact: a wall clock may go back, a case's does not."""

@@ -8,7 +8,7 @@ from knhk.engine.version import Version
 from knhk.engine.work import Start
 from knhk.errors import ReplayError, StoreDamaged, UnknownName
 from knhk.journal import CaseRow, InputRow
-from knhk.kernel import Case
+from knhk.kernel import Case, WorkItem
 from knhk.model import REFUSED, START
 
 __all__ = ["replay", "starts_again"]
@@ -49,12 +49,12 @@ def _replay(case: Case, version: Version, rows: Iterable[InputRow]) -> None:
     """Apply journalled inputs to a case."""
     facts = version.facts
     for row in rows:
-        task = ""
+        item: WorkItem | None = None
         if row.item > 0:
             try:
-                task = case.item(row.item).task
+                item = case.item(row.item)
             except UnknownName as error:
                 raise ReplayError(case.id, row.seq, str(error)) from error
-        effects = case.apply(facts.decode(row, task))
+        effects = case.apply(facts.decode(row, item))
         if effects and effects[0].kind == REFUSED:
             raise ReplayError(case.id, row.seq, effects[0].why)
