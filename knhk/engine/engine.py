@@ -35,6 +35,7 @@ from knhk.engine.handle import CaseHandle
 from knhk.engine.kin import DEPTH_MAX, cancelled
 from knhk.engine.live import LiveCase, Refused
 from knhk.engine.plain import JSON, jsonable
+from knhk.engine.repairing import item_to_release, item_to_skip
 from knhk.engine.replaying import replay
 from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report
 from knhk.engine.runtime import Runtime
@@ -67,12 +68,15 @@ from knhk.journal import (
 from knhk.model import (
     ADD_INSTANCE,
     CANCEL,
+    COMPENSATE,
     COMPLETE,
     FAIL,
     INPUT_NAMES,
     MESSAGE,
+    RELEASE,
     RESUME,
     SIGNAL,
+    SKIP,
     START,
     SUSPEND,
     WITHDRAW,
@@ -521,29 +525,80 @@ class Engine:
         """Have a suspended case go on."""
         await self._steer(case_id, RESUME, "resuming it", (CaseStatus.suspended,))
 
-    async def retry(self, case_id: str) -> None:
+    async def retry(self, case_id: str, task: str | None = None) -> None:
         """Have a failed case go on: what failed is done again, with fresh attempts.
 
-        The failure of a sub-case is its parent's; so it is that one which can be retried.
+        With a ``task`` only what has failed of that; the case stays failed as long as another
+        has. Where an undo has failed it is tried again. The failure of a sub-case is its
+        parent's; so it is that one which can be retried. Raises
+        :class:`~knhk.errors.NotOffered` for a task that has not failed.
         """
-        row = await self._row(case_id)
-        if row.parent and row.status is CaseStatus.failed:
-            asked = f"retrying it alone, a part of case {row.parent!r},"
-            raise CaseEnded(case_id, str(row.status), asked)
-        await self._steer(case_id, RESUME, "retrying it", (CaseStatus.failed,))
+        await self._refuse_a_part(case_id, "retrying it alone")
+        await self._steer(case_id, RESUME, "retrying it", (CaseStatus.failed,), task or "")
 
-    async def cancel(self, case_id: str) -> None:
-        """Withdraw all work of a case; it has then no result."""
+    async def skip(self, case_id: str, which: str | int, value: object = None) -> None:
+        """Take work for done, with ``value`` as its result; what runs of it is stopped.
+
+        By task name it is the oldest item that has failed, else is started, offered or waits;
+        or it is an item by its number. When nothing else has failed, a failed case goes on. An
+        undo that is skipped counts as undone. For a multiple-instance task that failed before
+        it had instances, ``value`` is the list of their results. Raises
+        :class:`~knhk.errors.NotOffered`, and :class:`~knhk.errors.ResultError` for a value that
+        does not fit; then nothing has changed.
+        """
+        await self._refuse_a_part(case_id, "skipping its work")
+        async with self._reached(case_id, "skipping its work") as live:
+            if isinstance(which, str):
+                _check_task(live, which)
+            item = item_to_skip(live.case, which)
+            try:
+                typed = live.version.facts.accept(item, value)
+                fact = Input(SKIP, self._now_us(live), item.id, value=typed)
+                await self._give(live, [fact], item.task)
+            except MisfitError as error:
+                raise ResultError(item.task, error.misfits) from error
+
+    async def release(self, case_id: str, which: str | int) -> None:
+        """Give started work back: it is stopped, and offered anew without using up a retry.
+
+        By task name it is the oldest started item; or it is an item by its number. What the
+        engine does itself it then starts again. Raises :class:`~knhk.errors.NotOffered`.
+        """
+        async with self._reached(case_id, "giving its work back") as live:
+            if isinstance(which, str):
+                _check_task(live, which)
+            item = item_to_release(live.case, which)
+            await self._give(live, [Input(RELEASE, self._now_us(live), item.id)], item.task)
+
+    async def cancel(self, case_id: str, *, compensate: bool = False) -> None:
+        """Withdraw all work of a case; it has then no result.
+
+        With ``compensate`` what has completed is undone first, the last at first; raises
+        :class:`~knhk.errors.CaseEnded` where it is being undone already. Without, nothing is
+        undone, and a case that is being undone leaves the rest as it is.
+        """
         states = (*UNFINISHED, CaseStatus.failed, CaseStatus.stuck)
-        await self._steer(case_id, CANCEL, "cancelling it", states)
+        kind, asked = (COMPENSATE, "undoing it") if compensate else (CANCEL, "cancelling it")
+        await self._steer(case_id, kind, asked, states)
 
     async def _steer(
-        self, case_id: str, kind: int, asked: str, states: tuple[CaseStatus, ...]
+        self, case_id: str, kind: int, asked: str, states: tuple[CaseStatus, ...], task: str = ""
     ) -> None:
         async with self._reached(case_id, asked) as live:
+            if task:
+                _check_task(live, task)
             if live.case.status not in states:
                 raise CaseEnded(case_id, str(live.case.status), asked)
-            await self._give(live, [Input(kind, self._now_us(live))], "")
+            if kind == COMPENSATE and live.case.compensating:
+                raise CaseEnded(case_id, str(live.case.status), f"{asked} a second time")
+            await self._give(live, [Input(kind, self._now_us(live), task=task)], task)
+
+    async def _refuse_a_part(self, case_id: str, asked: str) -> None:
+        """A sub-case that has failed has no life of its own any more."""
+        row = await self._row(case_id)
+        if row.parent and row.status is CaseStatus.failed:
+            asked = f"{asked}, a part of case {row.parent!r},"
+            raise CaseEnded(case_id, str(row.status), asked)
 
     async def _give(self, live: LiveCase, facts: list[Input], task: str) -> int:
         """Give facts and wait until they are written; how many items took up an event."""

@@ -56,6 +56,7 @@ from knhk.model import (
     REFUSED,
     RESUME,
     SIGNAL,
+    SKIP,
     START,
     STOP_WORK,
     WAKE,
@@ -289,7 +290,7 @@ class LiveCase:
             raise self._stream.error
         # All bodies first: once a fact has been applied nothing may stand in its way.
         waiting = deque((fact, self._body(fact)) for fact in facts)
-        before = self.case.status
+        before, cause = self.case.status, self.case.failure
         acts = _Acts()
         if event is not None and self._runtime.observed:
             acts.events.append(event)
@@ -301,7 +302,8 @@ class LiveCase:
                 if why and not rows:
                     raise Refused(why)
             status = self.case.status
-            if status is not before:
+            other_cause = status is CaseStatus.failed and self.case.failure is not cause
+            if status is not before or other_cause:
                 acts.moved = self._moved(status, acts)
         except (Refused, StoreDamaged):
             raise
@@ -356,7 +358,7 @@ class LiveCase:
             acts.failed = fact
         elif fact.kind in (MESSAGE, SIGNAL):
             acts.taken += self.case.taken
-        elif fact.kind == RESUME:
+        elif fact.kind in (RESUME, SKIP):
             # Offered when the case came to stand still, and not started since.
             again = [Input(START, fact.at_us, item) for item in self._not_yet_started()]
             waiting.extend((start, b"") for start in again)
