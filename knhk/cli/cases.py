@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from knhk.cli import exits
+from knhk.cli.selecting import STATUSES
 from knhk.cli.store import require, store_option
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from knhk.journal import CaseRow
 
 Answer = TypeVar("Answer")
-
-STATUSES = ("running", "suspended", "completed", "failed", "cancelled", "stuck")
 
 
 @click.command("list")

@@ -11,7 +11,6 @@ from knhk.model import (
     CREATE,
     FAIL,
     MESSAGE,
-    RELEASE,
     SIGNAL,
     SKIP,
     START,
@@ -27,7 +26,6 @@ TOLD: Final = {
     COMPLETE: "completed",
     FAIL: "failed",
     SKIP: "skipped",
-    RELEASE: "released",
     MESSAGE: "message",
     SIGNAL: "signal",
 }
@@ -40,8 +38,8 @@ class Event:
     """Something that has happened and is in the journal.
 
     ``what`` is ``created``, ``resumed``, ``offered``, ``started``, ``completed``, ``failed``
-    (an attempt; ``message`` says how), ``skipped`` (taken for done), ``released`` (given back),
-    ``stopped`` (withdrawn or timed out), ``late`` (work
+    (an attempt; ``message`` says how), ``skipped`` (taken for done), ``stopped``
+    (withdrawn, given back or timed out), ``late`` (work
     that had been stopped gave a result, or raised what ``message`` says; it is thrown away),
     ``message`` and ``signal`` (one was sent to the case; ``task`` is its name), ``suspended``,
     or for the end of a case ``case completed``, ``case failed``, ``case cancelled``,

@@ -159,15 +159,21 @@ async def test_a_task_that_could_not_list_its_instances_is_skipped_with_their_re
     project: Project,
 ) -> None:
     source = """
+        from handlers use work
         workflow w(d: dict[str, list[int]]) -> json
-            task t() -> decimal
+            task t = work(x)
                 for each x in d["missing"]
             flow
                 start -> t -> end
             return t
     """
+    handlers = """
+        from decimal import Decimal
+        async def work(x: int) -> Decimal:
+            return Decimal(x)
+    """
     async with Engine.open(project.store) as engine:
-        await engine.deploy(project.write(source))
+        await engine.deploy(project.write(source, handlers))
         await engine.start("w", case_id="c", d={})
         assert "ExpressionError" == (await failed(engine, "c")).error
         with pytest.raises(ResultError, match="a list of results is needed"):
