@@ -70,7 +70,8 @@ def show(case_id: str, as_json: bool, store: str) -> None:
     if report.items:
         table = _table("item", "task", "state", "attempt", "due")
         for item in report.items:
-            cells = (str(item.id), item.task, str(item.state), str(item.attempt))
+            undoes = "" if item.undoes is None else f", undoes {item.undoes}"
+            cells = (str(item.id), item.task, f"{item.state}{undoes}", str(item.attempt))
             table.add_row(*cells, _time(item.due_us))
         _print(table, "\nopen work")
     if report.children:

@@ -700,6 +700,7 @@ def _offers(live: LiveCase) -> Iterable[WorkOffer]:
             jsonable(item.value),
             tuple(jsonable(value) for value in start.args),
             tuple((name, jsonable(value)) for name, value in start.kwargs.items()),
+            item.undoes,
         )
 
 

@@ -42,7 +42,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ItemReport:
-    """A work item that is open: waiting, offered, started, or failed for good."""
+    """A work item that is open: waiting, offered, started, or failed for good.
+
+    ``undoes`` is the number of the completed item that it undoes, ``None`` for ordinary work.
+    """
 
     id: int
     task: str
@@ -50,6 +53,7 @@ class ItemReport:
     attempt: int
     instance: int | None
     due_us: int
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class WorkOffer:
     ``state`` is offered (it can be claimed) or started. ``instance`` and ``value`` are of an
     instance of a multiple-instance task: its number from 0, and the element it works on.
     ``args`` and ``kwargs`` are what the workflow gives along, such as ``role`` of ``human``.
+    ``undoes`` is the number of the completed item that is to be undone, else ``None``.
     """
 
     case: str
@@ -123,6 +128,7 @@ class WorkOffer:
     value: object = None
     args: tuple[object, ...] = ()
     kwargs: tuple[tuple[str, object], ...] = ()
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,5 +221,11 @@ def _items(case: Case) -> Iterable[ItemReport]:
     for item in case.items:
         if item.state in _AT_WORK or item.id in failed:
             yield ItemReport(
-                item.id, item.task, item.state, item.attempt, item.instance, item.due_us
+                item.id,
+                item.task,
+                item.state,
+                item.attempt,
+                item.instance,
+                item.due_us,
+                item.undoes,
             )

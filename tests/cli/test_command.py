@@ -44,7 +44,21 @@ def test_the_help_lists_every_command(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    "cancel check complete conformance fmt list resume retry run show skip suspend version".split(),
+    [
+        "cancel",
+        "check",
+        "complete",
+        "conformance",
+        "fmt",
+        "list",
+        "resume",
+        "retry",
+        "run",
+        "show",
+        "skip",
+        "suspend",
+        "version",
+    ],
 )
 def test_every_command_has_help(project: Project, command: str) -> None:
     outcome = project.knhk(command, "--help")

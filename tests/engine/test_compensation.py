@@ -138,7 +138,8 @@ async def test_an_undo_may_be_done_outside(project: Project) -> None:
 
     async with Engine.open(project.store) as engine:
         (offer,) = await engine.work("c")
-        assert ("a", (("role", "clerk"),)) == (offer.task, offer.kwargs)
+        assert ("a", 1, (("role", "clerk"),)) == (offer.task, offer.undoes, offer.kwargs)
+        assert [1] == [item.undoes for item in (await engine.show("c")).items]
         await engine.complete("c", "a", "what is said of an undo is not kept")
         case = await engine.case("c")
         with pytest.raises(CaseCancelled, match="Broken"):
