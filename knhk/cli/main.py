@@ -15,7 +15,7 @@ from knhk.cli.explain import explain
 from knhk.cli.fmt import fmt
 from knhk.cli.graph import graph
 from knhk.cli.lsp import lsp
-from knhk.cli.repair import cancel, resume, retry, skip, suspend
+from knhk.cli.repair import cancel, fork, resume, retry, skip, suspend
 from knhk.cli.run import complete, run
 from knhk.cli.version import version
 
@@ -40,6 +40,7 @@ COMMANDS = (
     skip,
     suspend,
     cancel,
+    fork,
     list_,
     show,
     verify,

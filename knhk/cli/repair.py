@@ -1,4 +1,4 @@
-"""`knhk retry`, `skip`, `suspend`, `resume` and `cancel`: steering cases from outside."""
+"""`knhk retry`, `skip`, `suspend`, `resume`, `cancel` and `fork`: steering cases from outside."""
 
 from __future__ import annotations
 
@@ -145,6 +145,26 @@ def cancel(
     states = (*UNFINISHED, "failed", "stuck")
     done = "being undone" if compensate else "cancelled"
     return _steer(selection, states, done, act, store, follows=compensate, cancels=True)
+
+
+@click.command()
+@click.argument("case_id", metavar="CASE")
+@click.option("--at", type=int, required=True, metavar="SEQ", help="The last input of the copy.")
+@click.option("--case", "new_id", metavar="ID", help="A name for the case; else one is made up.")
+@store_option
+def fork(case_id: str, at: int, new_id: str | None, store: str) -> int:
+    """Begin a new case with a copy of another's history, and have it go on from there.
+
+    SEQ is the number of an input, as `knhk show` tells it. What was started then is done again.
+    Then all is as with `knhk resume`.
+    """
+    require(store)
+
+    async def work(engine: Engine, relay: Relay, told: Told) -> int:
+        case = await engine.fork(case_id, at=at, new_id=new_id)
+        return await follow_all(engine, [case], relay, told, store)
+
+    return with_engine(work, store)
 
 
 async def _cancel_parts(engine: Engine, case_id: str) -> None:

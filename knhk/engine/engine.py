@@ -31,24 +31,26 @@ from knhk.engine.catalogue import Catalogue, in_thread
 from knhk.engine.clock import Clock, SystemClock
 from knhk.engine.events import Observer
 from knhk.engine.facts import decode_object, encode_json, read_outcome
+from knhk.engine.forking import forked, up_to
 from knhk.engine.handle import CaseHandle
 from knhk.engine.kin import DEPTH_MAX, cancelled
 from knhk.engine.live import LiveCase, Refused
 from knhk.engine.plain import JSON, jsonable
 from knhk.engine.repairing import item_to_release, item_to_skip
 from knhk.engine.replaying import replay
-from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report
+from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report, report_at
 from knhk.engine.runtime import Runtime
 from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import THREADS_MAX
 from knhk.engine.verifying import Fault, faults
-from knhk.engine.version import Version
 from knhk.engine.work import Start
 from knhk.errors import (
     CaseEnded,
+    CaseExists,
     CaseFailed,
     CaseStuck,
     InputError,
+    JournalConflict,
     KnhkError,
     Misfit,
     MisfitError,
@@ -63,6 +65,7 @@ from knhk.journal import (
     CaseRow,
     Durability,
     Journal,
+    Stream,
     open_journal,
 )
 from knhk.model import (
@@ -285,20 +288,26 @@ class Engine:
         )
         return await self._ask(asking)
 
-    async def show(self, case_id: str) -> CaseReport:
-        """A case as it stands in the journal, with its history, data, open items, sub-cases."""
+    async def show(self, case_id: str, *, at: int | None = None) -> CaseReport:
+        """A case as it stands in the journal, with its history, data, open items, sub-cases.
+
+        With ``at`` as it stood after the input of that number, from 0: its status, data, marking
+        and open items then, and the history up to there, without outcome and sub-cases. Raises
+        :class:`~knhk.errors.UnknownName` for a case or an input that is not there.
+        """
         row = await self._row(case_id)
         rows = await self._ask(self._journal.inputs, case_id)
+        if at is not None:
+            version = await self._catalogue.read_only(row.workflow, row.digest)
+            return report_at(row, up_to(rows, at), version)
         children: list[CaseRow] = []
         while page := await self.cases(parent=case_id, after=children[-1] if children else None):
             children.extend(page)
-        version: Version | None = None
-        problem: KnhkError | None = None
         try:
             version = await self._catalogue.read_only(row.workflow, row.digest)
         except KnhkError as error:
-            problem = error
-        return report(row, rows, children, version, problem)
+            return report(row, rows, children, None, error)
+        return report(row, rows, children, version, None)
 
     async def verify(self, case_id: str) -> tuple[Fault, ...]:
         """What does not fit in what the store holds of a case; nothing if all does.
@@ -592,6 +601,38 @@ class Engine:
             if kind == COMPENSATE and live.case.compensating:
                 raise CaseEnded(case_id, str(live.case.status), f"{asked} a second time")
             await self._give(live, [Input(kind, self._now_us(live), task=task)], task)
+
+    async def fork(self, case_id: str, *, at: int, new_id: str | None = None) -> CaseHandle:
+        """Begin a new case whose history is a copy of another's, up to its input ``at``, from 0.
+
+        It goes on by itself from there, with the sources of the other; what was started then
+        is done again. The other case stays as it is. ``new_id`` names it; without it a name is
+        made up. Raises :class:`~knhk.errors.CaseExists` for a name that is taken,
+        :class:`~knhk.errors.CaseEnded` where the other case had ended by then, and
+        :class:`~knhk.errors.UsageError` for a sub-case, and for a history that used
+        ``random()``, which goes by the name of its case.
+        """
+        runtime = self._runtime("forking a case")
+        row = await self._row(case_id)
+        if row.parent:
+            raise UsageError(f"case {case_id!r} is a part of case {row.parent!r}: fork that one")
+        if new_id is None:
+            new_id = f"{row.workflow}-{secrets.token_hex(8)}"
+        _check_case_id(new_id)
+        rows = await self._ask(self._journal.inputs, case_id)
+        version = await self._catalogue.version(row.workflow, row.digest)
+        commit = forked(version, row, up_to(rows, at), new_id)
+        await runtime.writer.room()
+        receipt = Receipt()
+        runtime.writer.put(commit, Stream(), receipt)
+        try:
+            await receipt.written()
+        except JournalConflict as error:
+            raise CaseExists(new_id) from error
+        fork = await self._row(new_id)
+        if fork.status in UNFINISHED:
+            await self._cases(runtime).load(fork)
+        return await self.case(new_id)
 
     async def _refuse_a_part(self, case_id: str, asked: str) -> None:
         """A sub-case that has failed has no life of its own any more."""

@@ -30,6 +30,7 @@ from knhk.engine.events import TOLD, Event
 from knhk.engine.facts import encode_json
 from knhk.engine.failing import MESSAGE_MAX, Failing
 from knhk.engine.kin import sub_case_id
+from knhk.engine.outcome import outcome_of
 from knhk.engine.performer import Manner, Outside, SubWorkflow
 from knhk.engine.plain import jsonable
 from knhk.engine.replaying import replay, starts_again
@@ -396,24 +397,11 @@ class LiveCase:
         case = self.case
         if status in UNFINISHED:
             return Standing(status, seal=self._hash)
-        outcome = b""
-        if status is CaseStatus.completed:
-            outcome = self.version.facts.encode_result(case.result)
-        elif status is not CaseStatus.stuck and case.failure is not None:
-            failure = case.failure
-            told: dict[str, object] = {
-                "task": failure.task,
-                "error": failure.error,
-                "message": failure.message,
-            }
-            fact = acts.failed
-            is_failed = status is CaseStatus.failed and self.standing.row.parent
-            if is_failed and fact is not None and fact.error == failure.error:
-                told["bases"] = fact.value  # by which an exception flow of the parent may know it
-            outcome = encode_json(told)
-        elif status is CaseStatus.stuck:
-            marked = (f"{name} ({count})" for name, count in case.marking.items())
-            outcome = encode_json({"marking": ", ".join(marked)})
+        fact, failure = acts.failed, case.failure
+        is_known = fact is not None and failure is not None and fact.error == failure.error
+        is_told = is_known and status is CaseStatus.failed and self.standing.row.parent
+        bases = fact.value if is_told and fact is not None else None
+        outcome = outcome_of(self.version, case, bases)
         return Standing(status, case.now_us, outcome, self._hash)
 
     # Acts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from knhk.engine.facts import decode_json
 from knhk.engine.plain import jsonable
@@ -23,6 +23,7 @@ __all__ = [
     "Waits",
     "WorkOffer",
     "report",
+    "report_at",
 ]
 
 
@@ -187,6 +188,16 @@ def report(
             SubCase(child.id, child.workflow, child.parent_item, child.status) for child in children
         ),
     )
+
+
+def report_at(row: CaseRow, rows: Sequence[InputRow], version: Version) -> CaseReport:
+    """How a case stood after its inputs ``rows``, the first of all; its outcome is not told.
+
+    Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes no case.
+    """
+    status = replay(version, row, rows).status
+    past = replace(row, status=status, ended_us=-1, outcome=b"")
+    return report(past, rows, (), version, None)
 
 
 def _step(row: InputRow, case: Case | None) -> Step:
