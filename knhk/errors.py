@@ -294,11 +294,19 @@ class CaseFailed(KnhkError):
 
 
 class CaseCancelled(KnhkError):
-    """A case that was cancelled, so that it has no result."""
+    """A case that was cancelled, so that it has no result.
 
-    def __init__(self, case: str) -> None:
+    Where a failure led to it, ``task``, ``error`` and ``message`` say which; else they are empty.
+    """
+
+    def __init__(self, case: str, task: str = "", error: str = "", message: str = "") -> None:
         self.case = case
-        super().__init__(f"case {case!r} was cancelled")
+        self.task = task
+        self.error = error
+        self.message = message
+        place = f"task {task!r}" if task else "its routing"
+        why = f" after a failure in {place}: {error}: {message}" if error else ""
+        super().__init__(f"case {case!r} was cancelled{why}")
 
 
 class CaseStuck(KnhkError):

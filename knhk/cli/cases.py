@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from knhk.cli import exits
+from knhk.cli.selecting import STATUSES
 from knhk.cli.store import require, store_option
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from knhk.journal import CaseRow
 
 Answer = TypeVar("Answer")
-
-STATUSES = ("running", "suspended", "completed", "failed", "cancelled", "stuck")
 
 
 @click.command("list")
@@ -51,11 +50,15 @@ def list_(status: str | None, as_json: bool, store: str) -> None:
 
 @click.command()
 @click.argument("case_id", metavar="CASE")
+@click.option("--at", type=int, metavar="SEQ", help="As it was after that input, from 0.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
 @store_option
-def show(case_id: str, as_json: bool, store: str) -> None:
-    """Show a case: how it stands, what is open, and its whole history."""
-    report = _read(lambda engine: engine.show(case_id), store)
+def show(case_id: str, at: int | None, as_json: bool, store: str) -> None:
+    """Show a case: how it stands, what is open, and its whole history.
+
+    With --at it is shown as it was then, with its data and its tokens.
+    """
+    report = _read(lambda engine: engine.show(case_id, at=at), store)
     if as_json:
         click.echo(json.dumps(_shown(report), ensure_ascii=False, indent=2))
         return
@@ -68,10 +71,16 @@ def show(case_id: str, as_json: bool, store: str) -> None:
         click.echo(f"outcome   {_one_line(report.outcome)}")
     if report.problem:
         click.echo(f"problem   {report.problem}")
+    if at is not None:
+        for name, value in _fields(report.data):
+            click.echo(f"data      {name} = {_one_line(value)}")
+        for place, count in report.marking:
+            click.echo(f"token     {place}" + (f" ({count})" if count > 1 else ""))
     if report.items:
         table = _table("item", "task", "state", "attempt", "due")
         for item in report.items:
-            cells = (str(item.id), item.task, str(item.state), str(item.attempt))
+            undoes = "" if item.undoes is None else f", undoes {item.undoes}"
+            cells = (str(item.id), item.task, f"{item.state}{undoes}", str(item.attempt))
             table.add_row(*cells, _time(item.due_us))
         _print(table, "\nopen work")
     if report.children:
@@ -154,6 +163,11 @@ def _shown(report: CaseReport) -> dict[str, object]:
     shown: dict[str, object] = {**asdict(report), "marking": dict(report.marking)}
     shown["ended_us"] = report.ended_us if report.ended_us >= 0 else None
     return shown
+
+
+def _fields(data: object) -> Iterable[tuple[str, object]]:
+    """Give the data of a case by its names."""
+    return data.items() if isinstance(data, dict) else ()
 
 
 def _said(step: Step) -> str:

@@ -15,7 +15,8 @@ from knhk.cli.explain import explain
 from knhk.cli.fmt import fmt
 from knhk.cli.graph import graph
 from knhk.cli.lsp import lsp
-from knhk.cli.run import complete, resume, run
+from knhk.cli.repair import cancel, fork, resume, retry, skip, suspend
+from knhk.cli.run import complete, run
 from knhk.cli.version import version
 
 
@@ -35,6 +36,11 @@ COMMANDS = (
     run,
     resume,
     complete,
+    retry,
+    skip,
+    suspend,
+    cancel,
+    fork,
     list_,
     show,
     verify,

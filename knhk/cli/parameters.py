@@ -39,9 +39,9 @@ def parameters(net: Net, text: str | None, pairs: Iterable[str]) -> dict[str, ob
     return values
 
 
-def result(text: str) -> object:
-    """Read the JSON value of ``--result``: written out, or ``@`` and the name of a file."""
-    return _json("--result", _source(text))
+def result(text: str, option: str) -> object:
+    """Read the JSON value of an option: written out, or ``@`` and the name of a file."""
+    return _json(option, _source(text))
 
 
 def _value(name: str, codec: Codec, word: str) -> object:

@@ -1,4 +1,4 @@
-"""`knhk run`, `knhk resume` and `knhk complete`: the commands that have cases go on."""
+"""`knhk run` and `knhk complete`: a case is begun or given a result, and followed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from knhk.cli import exits
-from knhk.cli.store import quoted, require, store_option
+from knhk.cli.session import Told, with_engine
+from knhk.cli.store import require, store_option
 
 if TYPE_CHECKING:
     from knhk.cli.following import Relay
@@ -61,41 +62,6 @@ def run(
 
 
 @click.command()
-@store_option
-def resume(store: str) -> int:
-    """Have every unfinished case of a store go on, and print a line of JSON for each.
-
-    Exits with 0 when all completed, 1 when one failed, 3 when one waits for outside work.
-    """
-    from knhk.cli.following import account, follow
-    from knhk.journal.passwords import without_password
-
-    require(store)
-
-    async def work(engine: Engine, relay: Relay, told: Told) -> int:
-        resumed = await engine.resume()
-        ids = {case.id for case in resumed}
-        cases = [case for case in resumed if case.parent not in ids]
-        for case_id, problem in engine.stranded.items():
-            told.notes.append(f"knhk: case {case_id} cannot go on: {problem}")
-        if not cases and not engine.stranded:
-            told.notes.append(f"knhk: {without_password(store)} has no unfinished case")
-        codes = {exits.FAILED} if engine.stranded else {exits.DONE}
-        for case in cases:
-            code, notes = account(await follow(engine, case, relay), store)
-            codes.add(code)
-            told.notes.extend(notes)
-            report = await engine.show(case.id)
-            answer: dict[str, object] = {"case": case.id, "status": report.status}
-            if isinstance(report.outcome, dict):
-                answer |= report.outcome
-            told.answers.append(json.dumps(answer, ensure_ascii=False))
-        return next(code for code in (exits.FAILED, exits.WAITING, exits.DONE) if code in codes)
-
-    return _with_engine(work, store)
-
-
-@click.command()
 @click.argument("case_id", metavar="CASE")
 @click.argument("task")
 @click.option(
@@ -111,7 +77,7 @@ def complete(case_id: str, task: str, text: str, store: str) -> int:
     from knhk.cli.parameters import result
 
     require(store)
-    value = result(text)
+    value = result(text, "--result")
 
     async def act(engine: Engine) -> CaseHandle:
         await engine.complete(case_id, int(task) if task.isdecimal() else task, value)
@@ -168,39 +134,4 @@ def _follow_one(act: Callable[[Engine], Awaitable[CaseHandle]], store: str) -> i
             told.answers.append(json.dumps(outcome["result"], ensure_ascii=False, indent=2))
         return code
 
-    return _with_engine(work, store)
-
-
-class Told:
-    """What is told once the progress is off the terminal: ``answers`` go to stdout."""
-
-    def __init__(self) -> None:
-        self.answers: list[str] = []
-        self.notes: list[str] = []
-
-
-def _with_engine(work: Callable[[Engine, Relay, Told], Awaitable[int]], store: str) -> int:
-    """Run ``work`` with an engine that shows its progress, then tell what there is to tell."""
-    from knhk.cli.following import Relay
-    from knhk.cli.progress import progress
-    from knhk.cli.supervision import supervise
-    from knhk.engine import Engine
-
-    told = Told()
-
-    async def run() -> int:
-        relay = Relay(observer)
-        async with Engine.open(store, resume=False, observer=relay) as engine:
-            return await work(engine, relay, told)
-
-    try:
-        with progress() as observer:
-            code = supervise(run)
-    finally:  # what some cases came to is told even if the store then failed
-        for answer in told.answers:
-            click.echo(answer)
-        for note in told.notes:
-            click.echo(note, err=True)
-    if code == exits.STOPPED:
-        click.echo(f"knhk: stopped; go on with: knhk resume{quoted(store)}", err=True)
-    return code
+    return with_engine(work, store)

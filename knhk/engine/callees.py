@@ -57,6 +57,15 @@ class Callees:
             if node.task is not None
         }
 
+    def undoers(self, net: Net, places: Sequence[Path]) -> Mapping[str, Performer]:
+        """A performer for the compensation of each task of ``net`` that has one, like those."""
+        specs = {spec.name: spec for spec in net.connectors}
+        return {
+            node.name: self._performer(node.task.compensation, specs, places, is_choice=False)
+            for node in net.nodes
+            if node.task is not None and node.task.compensation is not None
+        }
+
     def _performer(
         self,
         callee: Callee,

@@ -182,7 +182,7 @@ class Cases:
         self._runtime.add(live)
         live.standing.move(row.status, row.outcome)
         if self._is_wanted(row):
-            live.wake_up(stored.inputs)
+            live.wake_up(stored)
         else:
             live.is_abandoned = True
             if live.case.status in UNFINISHED:

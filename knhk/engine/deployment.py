@@ -59,13 +59,17 @@ class Deployment:
             if workflow not in self.module:
                 raise UnknownName("workflow", workflow, self.module)
             found = self.module[workflow]
-            performers = self._callees.performers(found.net, self._places)
-            version = self._versions[workflow] = Version(self.module.digest, found, performers)
+            version = self._versions[workflow] = Version(
+                self.module.digest,
+                found,
+                self._callees.performers(found.net, self._places),
+                self._callees.undoers(found.net, self._places),
+            )
         return version
 
     def read_only(self, workflow: str) -> Version:
         """A workflow without its callees, to look at its cases."""
-        return Version(self.module.digest, self.module[workflow], {})
+        return Version(self.module.digest, self.module[workflow], {}, {})
 
 
 def bundle_of(module: Module, deployed_us: int) -> Bundle:

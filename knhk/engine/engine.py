@@ -31,25 +31,27 @@ from knhk.engine.catalogue import Catalogue, in_thread
 from knhk.engine.clock import Clock, SystemClock
 from knhk.engine.events import Observer
 from knhk.engine.facts import decode_object, encode_json, read_outcome
+from knhk.engine.forking import forked, up_to
 from knhk.engine.handle import CaseHandle
-from knhk.engine.kin import DEPTH_MAX
+from knhk.engine.kin import DEPTH_MAX, cancelled
 from knhk.engine.live import LiveCase, Refused
 from knhk.engine.parking import AFTER_S
 from knhk.engine.plain import JSON, jsonable
+from knhk.engine.repairing import item_to_release, item_to_skip
 from knhk.engine.replaying import replay
-from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report
+from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report, report_at
 from knhk.engine.runtime import Runtime
 from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import THREADS_MAX
 from knhk.engine.verifying import Fault, faults
-from knhk.engine.version import Version
 from knhk.engine.work import Start
 from knhk.errors import (
-    CaseCancelled,
     CaseEnded,
+    CaseExists,
     CaseFailed,
     CaseStuck,
     InputError,
+    JournalConflict,
     KnhkError,
     Misfit,
     MisfitError,
@@ -64,17 +66,21 @@ from knhk.journal import (
     CaseRow,
     Durability,
     Journal,
+    Stream,
     open_journal,
 )
 from knhk.model import (
     ADD_INSTANCE,
     CANCEL,
+    COMPENSATE,
     COMPLETE,
     FAIL,
     INPUT_NAMES,
     MESSAGE,
+    RELEASE,
     RESUME,
     SIGNAL,
+    SKIP,
     START,
     SUSPEND,
     WITHDRAW,
@@ -285,20 +291,26 @@ class Engine:
         )
         return await self._ask(asking)
 
-    async def show(self, case_id: str) -> CaseReport:
-        """A case as it stands in the journal, with its history, data, open items, sub-cases."""
+    async def show(self, case_id: str, *, at: int | None = None) -> CaseReport:
+        """A case as it stands in the journal, with its history, data, open items, sub-cases.
+
+        With ``at`` as it stood after the input of that number, from 0: its status, data, marking
+        and open items then, and the history up to there, without outcome and sub-cases. Raises
+        :class:`~knhk.errors.UnknownName` for a case or an input that is not there.
+        """
         row = await self._row(case_id)
         rows = await self._ask(self._journal.inputs, case_id)
+        if at is not None:
+            version = await self._catalogue.read_only(row.workflow, row.digest)
+            return report_at(row, up_to(rows, at), version)
         children: list[CaseRow] = []
         while page := await self.cases(parent=case_id, after=children[-1] if children else None):
             children.extend(page)
-        version: Version | None = None
-        problem: KnhkError | None = None
         try:
             version = await self._catalogue.read_only(row.workflow, row.digest)
         except KnhkError as error:
-            problem = error
-        return report(row, rows, children, version, problem)
+            return report(row, rows, children, None, error)
+        return report(row, rows, children, version, None)
 
     async def verify(self, case_id: str) -> tuple[Fault, ...]:
         """What does not fit in what the store holds of a case; nothing if all does.
@@ -411,7 +423,7 @@ class Engine:
             number, facts = self._begin(live, which)
             task = live.case.item(number).task
             try:
-                typed = live.version.facts.accept(task, value)
+                typed = live.version.facts.accept(live.case.item(number), value)
                 facts.append(Input(COMPLETE, self._now_us(live), number, value=typed))
                 await self._give(live, facts, task)
             except MisfitError as error:
@@ -530,29 +542,112 @@ class Engine:
         """Have a suspended case go on."""
         await self._steer(case_id, RESUME, "resuming it", (CaseStatus.suspended,))
 
-    async def retry(self, case_id: str) -> None:
+    async def retry(self, case_id: str, task: str | None = None) -> None:
         """Have a failed case go on: what failed is done again, with fresh attempts.
 
-        The failure of a sub-case is its parent's; so it is that one which can be retried.
+        With a ``task`` only what has failed of that; the case stays failed as long as another
+        has. Where an undo has failed it is tried again. The failure of a sub-case is its
+        parent's; so it is that one which can be retried. Raises
+        :class:`~knhk.errors.NotOffered` for a task that has not failed.
         """
-        row = await self._row(case_id)
-        if row.parent and row.status is CaseStatus.failed:
-            asked = f"retrying it alone, a part of case {row.parent!r},"
-            raise CaseEnded(case_id, str(row.status), asked)
-        await self._steer(case_id, RESUME, "retrying it", (CaseStatus.failed,))
+        await self._refuse_a_part(case_id, "retrying it alone")
+        await self._steer(case_id, RESUME, "retrying it", (CaseStatus.failed,), task or "")
 
-    async def cancel(self, case_id: str) -> None:
-        """Withdraw all work of a case; it has then no result."""
+    async def skip(self, case_id: str, which: str | int, value: object = None) -> None:
+        """Take work for done, with ``value`` as its result; what runs of it is stopped.
+
+        By task name it is the oldest item that has failed, else is started, offered or waits;
+        or it is an item by its number. When nothing else has failed, a failed case goes on. An
+        undo that is skipped counts as undone. For a multiple-instance task that failed before
+        it had instances, ``value`` is the list of their results. Raises
+        :class:`~knhk.errors.NotOffered`, and :class:`~knhk.errors.ResultError` for a value that
+        does not fit; then nothing has changed.
+        """
+        await self._refuse_a_part(case_id, "skipping its work")
+        async with self._reached(case_id, "skipping its work") as live:
+            if isinstance(which, str):
+                _check_task(live, which)
+            item = item_to_skip(live.case, which)
+            try:
+                typed = live.version.facts.accept(item, value)
+                fact = Input(SKIP, self._now_us(live), item.id, value=typed)
+                await self._give(live, [fact], item.task)
+            except MisfitError as error:
+                raise ResultError(item.task, error.misfits) from error
+
+    async def release(self, case_id: str, which: str | int) -> None:
+        """Give started work back: it is stopped, and offered anew without using up a retry.
+
+        By task name it is the oldest started item; or it is an item by its number. What the
+        engine does itself it then starts again. Raises :class:`~knhk.errors.NotOffered`.
+        """
+        async with self._reached(case_id, "giving its work back") as live:
+            if isinstance(which, str):
+                _check_task(live, which)
+            item = item_to_release(live.case, which)
+            await self._give(live, [Input(RELEASE, self._now_us(live), item.id)], item.task)
+
+    async def cancel(self, case_id: str, *, compensate: bool = False) -> None:
+        """Withdraw all work of a case; it has then no result.
+
+        With ``compensate`` what has completed is undone first, the last at first; raises
+        :class:`~knhk.errors.CaseEnded` where it is being undone already. Without, nothing is
+        undone, and a case that is being undone leaves the rest as it is.
+        """
         states = (*UNFINISHED, CaseStatus.failed, CaseStatus.stuck)
-        await self._steer(case_id, CANCEL, "cancelling it", states)
+        kind, asked = (COMPENSATE, "undoing it") if compensate else (CANCEL, "cancelling it")
+        await self._steer(case_id, kind, asked, states)
 
     async def _steer(
-        self, case_id: str, kind: int, asked: str, states: tuple[CaseStatus, ...]
+        self, case_id: str, kind: int, asked: str, states: tuple[CaseStatus, ...], task: str = ""
     ) -> None:
         async with self._reached(case_id, asked) as live:
+            if task:
+                _check_task(live, task)
             if live.case.status not in states:
                 raise CaseEnded(case_id, str(live.case.status), asked)
-            await self._give(live, [Input(kind, self._now_us(live))], "")
+            if kind == COMPENSATE and live.case.compensating:
+                raise CaseEnded(case_id, str(live.case.status), f"{asked} a second time")
+            await self._give(live, [Input(kind, self._now_us(live), task=task)], task)
+
+    async def fork(self, case_id: str, *, at: int, new_id: str | None = None) -> CaseHandle:
+        """Begin a new case whose history is a copy of another's, up to its input ``at``, from 0.
+
+        It goes on by itself from there, with the sources of the other; what was started then
+        is done again. The other case stays as it is. ``new_id`` names it; without it a name is
+        made up. Raises :class:`~knhk.errors.CaseExists` for a name that is taken,
+        :class:`~knhk.errors.CaseEnded` where the other case had ended by then, and
+        :class:`~knhk.errors.UsageError` for a sub-case, and for a history that used
+        ``random()``, which goes by the name of its case.
+        """
+        runtime = self._runtime("forking a case")
+        row = await self._row(case_id)
+        if row.parent:
+            raise UsageError(f"case {case_id!r} is a part of case {row.parent!r}: fork that one")
+        if new_id is None:
+            new_id = f"{row.workflow}-{secrets.token_hex(8)}"
+        _check_case_id(new_id)
+        rows = await self._ask(self._journal.inputs, case_id)
+        version = await self._catalogue.version(row.workflow, row.digest)
+        commit = forked(version, row, up_to(rows, at), new_id)
+        await runtime.writer.room()
+        receipt = Receipt()
+        runtime.writer.put(commit, Stream(), receipt)
+        try:
+            await receipt.written()
+        except JournalConflict as error:
+            raise CaseExists(new_id) from error
+        fork = await self._row(new_id)
+        if fork.status in UNFINISHED:
+            await self._cases(runtime).load(fork)
+        return await self.case(new_id)
+
+    async def _refuse_a_part(self, case_id: str, asked: str) -> None:
+        """A sub-case that has failed has no life of its own any more."""
+        row = await self._row(case_id)
+        if row.parent and row.status is CaseStatus.failed:
+            asked = f"{asked}, a part of case {row.parent!r},"
+            raise CaseEnded(case_id, str(row.status), asked)
 
     async def _give(self, live: LiveCase, facts: list[Input], task: str) -> int:
         """Give facts and wait until they are written; how many items took up an event."""
@@ -589,7 +684,7 @@ class Engine:
             raise standing.problem
         case = standing.row.id
         if standing.status is CaseStatus.cancelled:
-            raise CaseCancelled(case)
+            raise cancelled(case, standing.outcome)
         if standing.status is CaseStatus.completed:
             row = standing.row
             version = await self._catalogue.read_only(row.workflow, row.digest)
@@ -654,6 +749,7 @@ def _offers(live: LiveCase) -> Iterable[WorkOffer]:
             jsonable(item.value),
             tuple(jsonable(value) for value in start.args),
             tuple((name, jsonable(value)) for name, value in start.kwargs.items()),
+            item.undoes,
         )
 
 

@@ -6,7 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from knhk.model import COMPLETE, CREATE, FAIL, MESSAGE, SIGNAL, START, CaseStatus
+from knhk.model import (
+    COMPLETE,
+    CREATE,
+    FAIL,
+    MESSAGE,
+    SIGNAL,
+    SKIP,
+    START,
+    CaseStatus,
+)
 
 __all__ = ["MOVES", "TOLD", "Event", "Observer"]
 
@@ -16,6 +25,7 @@ TOLD: Final = {
     START: "started",
     COMPLETE: "completed",
     FAIL: "failed",
+    SKIP: "skipped",
     MESSAGE: "message",
     SIGNAL: "signal",
 }
@@ -28,7 +38,8 @@ class Event:
     """Something that has happened and is in the journal.
 
     ``what`` is ``created``, ``resumed``, ``offered``, ``started``, ``completed``, ``failed``
-    (an attempt; ``message`` says how), ``stopped`` (withdrawn or timed out), ``late`` (work
+    (an attempt; ``message`` says how), ``skipped`` (taken for done), ``stopped``
+    (withdrawn, given back or timed out), ``late`` (work
     that had been stopped gave a result, or raised what ``message`` says; it is thrown away),
     ``message`` and ``signal`` (one was sent to the case; ``task`` is its name), ``suspended``,
     or for the end of a case ``case completed``, ``case failed``, ``case cancelled``,

@@ -17,6 +17,7 @@ import msgspec
 from knhk.engine.plain import JSON
 from knhk.errors import Misfit, MisfitError, StoreDamaged
 from knhk.journal import InputRow
+from knhk.kernel import WorkItem
 from knhk.model import (
     ADD_INSTANCE,
     COMPLETE,
@@ -24,6 +25,7 @@ from knhk.model import (
     FAIL,
     INPUT_NAMES,
     MESSAGE,
+    SKIP,
     Codec,
     Input,
     Net,
@@ -82,35 +84,56 @@ class Facts:
         self._elements: dict[str, Codec] = {
             node.name: _element(node.task) for node in net.nodes if node.task is not None
         }
+        self._multiple: set[str] = {
+            node.name
+            for node in net.nodes
+            if node.task is not None and node.task.for_each is not None
+        }
         self._result: Codec = net.result or JSON
 
-    def accept(self, task: str, value: object) -> object:
-        """A result of ``task`` as its typed value, or :class:`MisfitError`."""
-        return self._results[task].accept(value)
+    def accept(self, item: WorkItem, value: object) -> object:
+        """A result of ``item`` as its typed value, or :class:`MisfitError`.
+
+        Nobody reads what an undo gives: it has none. An item of a multiple-instance task that
+        could not list its instances has a list of the results of them all.
+        """
+        if item.undoes is not None:
+            return None
+        codec = self._results[item.task]
+        if not self._is_unlisted(item):
+            return codec.accept(value)
+        return [codec.accept(one) for one in _list([] if value is None else value)]
 
     def accept_instance(self, task: str, value: object) -> object:
         """The value of a new instance of ``task`` as typed, or :class:`MisfitError`."""
         return self._elements[task].accept(value)
 
-    def encode(self, fact: Input, task: str) -> bytes:
-        """The body of an input; ``task`` is the one of its work item. Raises `MisfitError`."""
+    def _is_unlisted(self, item: WorkItem) -> bool:
+        return item.instance is None and item.task in self._multiple
+
+    def encode(self, fact: Input, item: WorkItem | None) -> bytes:
+        """The body of an input of a work item, or of none. Raises `MisfitError`."""
         body: dict[str, object] = {}
         if fact.error:
             body["error"] = fact.error
         if fact.message:
             body["message"] = fact.message
         if fact.value is not None:
-            body["value"] = self._encode_value(fact, task)
+            body["value"] = self._encode_value(fact, item)
         return encode_json(body) if body else b""
 
-    def _encode_value(self, fact: Input, task: str) -> object:
+    def _encode_value(self, fact: Input, item: WorkItem | None) -> object:
         if fact.kind == CREATE:
             assert isinstance(fact.value, dict)
             return {
                 name: codec.encode(fact.value[name]) for name, codec in self._parameters.items()
             }
-        if fact.kind == COMPLETE:
-            return self._results[task].encode(fact.value)
+        if fact.kind in (COMPLETE, SKIP):
+            assert item is not None
+            codec = self._results[item.task]
+            if not self._is_unlisted(item):
+                return codec.encode(fact.value)
+            return [codec.encode(one) for one in _list(fact.value)]
         if fact.kind == FAIL:
             assert isinstance(fact.value, tuple)
             return list(fact.value)
@@ -118,8 +141,8 @@ class Facts:
             return self._elements[fact.task].encode(fact.value)
         return JSON.encode(fact.value)
 
-    def decode(self, row: InputRow, task: str) -> Input:
-        """The input of a row; ``task`` is the one of its work item.
+    def decode(self, row: InputRow, item: WorkItem | None) -> Input:
+        """The input of a row; ``item`` is its work item, as it was before that input.
 
         Raises :class:`StoreDamaged` for a row that does not fit the workflow.
         """
@@ -127,8 +150,7 @@ class Facts:
             return Input(row.kind, row.at_us, row.item, row.task)
         try:
             body = _object(decode_json(row.body))
-            of_task = row.task if row.kind == ADD_INSTANCE else task
-            value = self._decode_value(row.kind, body.get("value"), of_task)
+            value = self._decode_value(row, body.get("value"), item)
             return Input(
                 row.kind,
                 row.at_us,
@@ -145,20 +167,24 @@ class Facts:
                 f" cannot be read: {error}; go back to a copy of it"
             ) from error
 
-    def _decode_value(self, kind: int, data: object, task: str) -> object:
+    def _decode_value(self, row: InputRow, data: object, item: WorkItem | None) -> object:
+        kind = row.kind
         if data is None:
             return None
         if kind == CREATE:
             given = _object(data)
             return {name: codec.decode(given[name]) for name, codec in self._parameters.items()}
-        if kind == COMPLETE:
-            return self._results[task].decode(data)
+        if kind in (COMPLETE, SKIP) and item is not None:
+            codec = self._results[item.task]
+            if not self._is_unlisted(item):
+                return codec.decode(data)
+            return [codec.decode(one) for one in _list(data)]
         if kind == FAIL:
             if not isinstance(data, list):
                 raise ValueError("the names of its error's bases are no list")
             return tuple(str(name) for name in data)
         if kind == ADD_INSTANCE:
-            return self._elements[task].decode(data)
+            return self._elements[row.task].decode(data)
         if kind == MESSAGE and _object(data).keys() != {"key", "payload"}:
             raise ValueError("a message has a key and a payload")
         return JSON.decode(data)
@@ -177,6 +203,12 @@ def _element(task: Task) -> Codec:
     if task.for_each is None or task.for_each.element is None:
         return JSON
     return task.for_each.element
+
+
+def _list(data: object) -> list[object]:
+    if not isinstance(data, list):
+        raise MisfitError((Misfit("", "a list of results is needed"),))
+    return data
 
 
 def _object(data: object) -> dict[str, object]:

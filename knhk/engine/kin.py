@@ -31,6 +31,7 @@ __all__ = [
     "DEPTH_MAX",
     "SUB_CASE_ID_MAX",
     "TooDeep",
+    "cancelled",
     "ending_of",
     "is_wanted",
     "named",
@@ -104,7 +105,7 @@ def ending_of(
     Raises :class:`StoreDamaged` for an outcome that cannot be read.
     """
     if status is CaseStatus.cancelled:
-        return None, _failing(CaseCancelled(case))
+        return None, _failing(cancelled(case, outcome))
     if status is CaseStatus.completed:
         return read_outcome(case, facts.decode_result, outcome), None
     told = read_outcome(case, decode_object, outcome)
@@ -113,6 +114,17 @@ def ending_of(
     bases = told.get("bases")
     names = tuple(str(name) for name in bases) if isinstance(bases, list) else ()
     return None, (str(told.get("error")), str(told.get("message")), names)
+
+
+def cancelled(case: str, outcome: bytes) -> CaseCancelled:
+    """That a case was cancelled, and which failure led to it if its outcome tells one.
+
+    Raises :class:`StoreDamaged` for an outcome that cannot be read.
+    """
+    told = read_outcome(case, decode_object, outcome) if outcome else {}
+    return CaseCancelled(
+        case, str(told.get("task", "")), str(told.get("error", "")), str(told.get("message", ""))
+    )
 
 
 def _failing(error: KnhkError) -> Failing:

@@ -30,6 +30,7 @@ from knhk.engine.events import TOLD, Event
 from knhk.engine.facts import encode_json
 from knhk.engine.failing import MESSAGE_MAX, Failing
 from knhk.engine.kin import sub_case_id
+from knhk.engine.outcome import outcome_of
 from knhk.engine.parking import Parking
 from knhk.engine.performer import Manner, Outside, SubWorkflow
 from knhk.engine.plain import jsonable
@@ -68,10 +69,10 @@ from knhk.model import (
     REFUSED,
     RESUME,
     SIGNAL,
+    SKIP,
     START,
     STOP_WORK,
     WAKE,
-    Callee,
     CaseStatus,
     Effect,
     Input,
@@ -233,14 +234,13 @@ class LiveCase:
         return {
             item.id
             for item in self.case.items
-            if item.state is ItemState.started and self._manner(item.task) is not Manner.outside
+            if item.state is ItemState.started and self._manner(item) is not Manner.outside
         }
 
-    def wake_up(self, rows: tuple[InputRow, ...]) -> None:
+    def wake_up(self, stored: Stored) -> None:
         """Go on after loading: do again what was being done, start what is offered."""
         again = self.begun()
-        row = self.standing.row
-        for start in list(starts_again(self.version, row, rows, again)) if again else ():
+        for start in list(starts_again(self.version, stored, again)) if again else ():
             self._dispatch(start)
         if self.case.next_wake_us >= 0:
             self._runtime.timers.wake(self.id, self.case.next_wake_us)
@@ -254,7 +254,7 @@ class LiveCase:
     def _not_yet_started(self) -> Iterable[int]:
         """Numbers of the items that are offered, and that the engine is to start."""
         for item in self.case.items:
-            if item.state is ItemState.offered and self._manner(item.task) is not Manner.outside:
+            if item.state is ItemState.offered and self._manner(item) is not Manner.outside:
                 yield item.id
 
     @contextmanager
@@ -373,7 +373,7 @@ class LiveCase:
             raise self._stream.error
         # All bodies first: once a fact has been applied nothing may stand in its way.
         waiting = deque((fact, self._body(fact)) for fact in facts)
-        before = self.case.status
+        before, cause = self.case.status, self.case.failure
         acts = _Acts()
         if event is not None and self._runtime.observed:
             acts.events.append(event)
@@ -385,7 +385,8 @@ class LiveCase:
                 if why and not rows:
                     raise Refused(why)
             status = self.case.status
-            if status is not before:
+            other_cause = status is CaseStatus.failed and self.case.failure is not cause
+            if status is not before or other_cause:
                 acts.moved = self._moved(status, acts)
         except (Refused, StoreDamaged):
             raise
@@ -408,7 +409,7 @@ class LiveCase:
         return acts.taken
 
     def _body(self, fact: Input) -> bytes:
-        return self.version.facts.encode(fact, self._task(fact.item))
+        return self.version.facts.encode(fact, self._item(fact.item))
 
     def _apply(
         self,
@@ -423,7 +424,7 @@ class LiveCase:
         sealed = link(self._hash, self.id, self._seq, at_us, kind, item, task, body)
         row = InputRow(self.id, self._seq, at_us, kind, item, task, body, sealed)
         if body:
-            fact = self.version.facts.decode(row, self._task(item))
+            fact = self.version.facts.decode(row, self._item(item))
         effects = self.case.apply(fact)
         if effects and effects[0].kind == REFUSED:
             return effects[0].why
@@ -445,11 +446,11 @@ class LiveCase:
             acts.failed = fact
         elif fact.kind in (MESSAGE, SIGNAL):
             acts.taken += self.case.taken
-        elif fact.kind == RESUME:
+        elif fact.kind in (RESUME, SKIP):
             # Offered when the case came to stand still, and not started since.
             again = [Input(START, fact.at_us, item) for item in self._not_yet_started()]
             waiting.extend((start, b"") for start in again)
-        if fact.kind == START and self._manner(self._task(fact.item)) is not Manner.outside:
+        if fact.kind == START and self._manner(self.case.item(fact.item)) is not Manner.outside:
             acts.starts.append(Start.of(self.case, fact.item, self.version.name))
         observed = self._runtime.observed
         if observed and fact.kind in TOLD:
@@ -460,7 +461,7 @@ class LiveCase:
                 what = "offered" if kind == OFFER else "stopped"
                 acts.events.append(self._event(self.case.now_us, what, effect.item))
             if kind == OFFER:
-                if self._manner(self._task(effect.item)) is not Manner.outside:
+                if self._manner(self.case.item(effect.item)) is not Manner.outside:
                     waiting.append((Input(START, fact.at_us, effect.item), b""))
             elif kind == STOP_WORK:
                 acts.stops.append(effect.item)
@@ -483,23 +484,11 @@ class LiveCase:
         case = self.case
         if status in UNFINISHED:
             return Standing(status, seal=self._hash)
-        outcome = b""
-        if status is CaseStatus.completed:
-            outcome = self.version.facts.encode_result(case.result)
-        elif status is CaseStatus.failed and case.failure is not None:
-            failure = case.failure
-            told: dict[str, object] = {
-                "task": failure.task,
-                "error": failure.error,
-                "message": failure.message,
-            }
-            fact = acts.failed
-            if self.standing.row.parent and fact is not None and fact.error == failure.error:
-                told["bases"] = fact.value  # by which an exception flow of the parent may know it
-            outcome = encode_json(told)
-        elif status is CaseStatus.stuck:
-            marked = (f"{name} ({count})" for name, count in case.marking.items())
-            outcome = encode_json({"marking": ", ".join(marked)})
+        fact, failure = acts.failed, case.failure
+        is_known = fact is not None and failure is not None and fact.error == failure.error
+        is_told = is_known and status is CaseStatus.failed and self.standing.row.parent
+        bases = fact.value if is_told and fact is not None else None
+        outcome = outcome_of(self.version, case, bases)
         return Standing(status, case.now_us, outcome, self._hash)
 
     # Acts
@@ -551,7 +540,7 @@ class LiveCase:
         item = self.case.item(call.item)
         if item.state is not ItemState.started or item.attempt != call.attempt:
             return
-        performer = self.version.performers[call.task]
+        performer = self.version.performer(item)
         if isinstance(performer, Outside):
             return
         if start.problem is not None:
@@ -598,7 +587,7 @@ class LiveCase:
 
     def _complete(self, call: Call, value: object) -> None:
         try:
-            typed = self.version.facts.accept(call.task, value)
+            typed = self.version.facts.accept(self.case.item(call.item), value)
             self._take_up(Input(COMPLETE, self._now_us(), call.item, value=typed))
         except MisfitError as error:
             # What the class ResultError would say, by its name and those of its bases.
@@ -642,7 +631,7 @@ class LiveCase:
     def outside_items(self) -> Iterable[int]:
         """Numbers of the items that somebody outside may work on."""
         for item in self.case.items:
-            manner = self._manner(item.task)
+            manner = self._manner(item)
             if item.state is ItemState.offered and self.case.status is CaseStatus.running:
                 if manner is Manner.outside:
                     yield item.id
@@ -653,7 +642,7 @@ class LiveCase:
         """The items that wait for an event: their numbers, and what they wait for."""
         for item in self.case.items:
             if item.state is ItemState.waiting and item.due_us < 0:
-                callee = self._callee(item)
+                callee = self.case.callee(item)
                 if callee.kind in EVENTS:
                     yield item.id, f"{EVENTS[callee.kind]} {callee.name}"
 
@@ -670,16 +659,11 @@ class LiveCase:
         known = {*self.outside_items(), *(item for item, _ in self.events()), *self._work}
         return all(item.id in known for item in self.case.items if item.state in AT_WORK)
 
-    def _callee(self, item: WorkItem) -> Callee:
-        task = self.version.workflow.net.nodes[item.node].task
-        assert task is not None
-        return task.callee
+    def _manner(self, item: WorkItem) -> Manner:
+        return self.version.performer(item).manner
 
-    def _manner(self, task: str) -> Manner:
-        return self.version.performers[task].manner
-
-    def _task(self, item: int) -> str:
-        return self.case.item(item).task if item > 0 else ""
+    def _item(self, number: int) -> WorkItem | None:
+        return self.case.item(number) if number > 0 else None
 
     def _now_us(self) -> int:
         """The time for a fact: a wall clock may go back, a case's does not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from knhk.engine.facts import decode_json
 from knhk.engine.plain import jsonable
@@ -23,6 +23,7 @@ __all__ = [
     "Waits",
     "WorkOffer",
     "report",
+    "report_at",
 ]
 
 
@@ -42,7 +43,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ItemReport:
-    """A work item that is open: waiting, offered, started, or failed for good."""
+    """A work item that is open: waiting, offered, started, or failed for good.
+
+    ``undoes`` is the number of the completed item that it undoes, ``None`` for ordinary work.
+    """
 
     id: int
     task: str
@@ -50,6 +54,7 @@ class ItemReport:
     attempt: int
     instance: int | None
     due_us: int
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ class WorkOffer:
     ``state`` is offered (it can be claimed) or started. ``instance`` and ``value`` are of an
     instance of a multiple-instance task: its number from 0, and the element it works on.
     ``args`` and ``kwargs`` are what the workflow gives along, such as ``role`` of ``human``.
+    ``undoes`` is the number of the completed item that is to be undone, else ``None``.
     """
 
     case: str
@@ -123,6 +129,7 @@ class WorkOffer:
     value: object = None
     args: tuple[object, ...] = ()
     kwargs: tuple[tuple[str, object], ...] = ()
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +190,16 @@ def report(
     )
 
 
+def report_at(row: CaseRow, rows: Sequence[InputRow], version: Version) -> CaseReport:
+    """How a case stood after its inputs ``rows``, the first of all; its outcome is not told.
+
+    Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes no case.
+    """
+    status = replay(version, row, rows).status
+    past = replace(row, status=status, ended_us=-1, outcome=b"")
+    return report(past, rows, (), version, None)
+
+
 def _step(row: InputRow, case: Case | None) -> Step:
     task = row.task
     if not task and row.item > 0 and case is not None:
@@ -215,5 +232,11 @@ def _items(case: Case) -> Iterable[ItemReport]:
     for item in case.items:
         if item.state in _AT_WORK or item.id in failed:
             yield ItemReport(
-                item.id, item.task, item.state, item.attempt, item.instance, item.due_us
+                item.id,
+                item.task,
+                item.state,
+                item.attempt,
+                item.instance,
+                item.due_us,
+                item.undoes,
             )

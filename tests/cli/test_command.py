@@ -24,6 +24,7 @@ def test_the_help_lists_every_command(project: Project) -> None:
 
     assert 0 == outcome.code
     for name in (
+        "cancel",
         "check",
         "complete",
         "conformance",
@@ -31,8 +32,11 @@ def test_the_help_lists_every_command(project: Project) -> None:
         "list",
         "lsp",
         "resume",
+        "retry",
         "run",
         "show",
+        "skip",
+        "suspend",
         "version",
     ):
         assert f"\n  {name} " in outcome.out
@@ -40,7 +44,21 @@ def test_the_help_lists_every_command(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["check", "complete", "conformance", "fmt", "list", "resume", "run", "show", "version"],
+    [
+        "cancel",
+        "check",
+        "complete",
+        "conformance",
+        "fmt",
+        "list",
+        "resume",
+        "retry",
+        "run",
+        "show",
+        "skip",
+        "suspend",
+        "version",
+    ],
 )
 def test_every_command_has_help(project: Project, command: str) -> None:
     outcome = project.knhk(command, "--help")

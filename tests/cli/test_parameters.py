@@ -130,4 +130,4 @@ def test_an_input_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_a_result_may_be_any_json_value() -> None:
-    assert [None, [1], "x"] == [result("null"), result("[1]"), result('"x"')]
+    assert [None, [1], "x"] == [result(text, "--result") for text in ("null", "[1]", '"x"')]
