@@ -111,7 +111,7 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "Failure": {"task": KEPT, "error": KEPT, "message": KEPT},
     "Message": {"name": KEPT, "key": KEPT, "payload": KEPT},
-    "Moment": {"at_us": MADE, "seed": MADE, "seq": MADE, "draws": KEPT},
+    "Moment": {"at_us": LEFT, "seed": MADE, "seq": MADE, "draws": KEPT},
 }
 
 
