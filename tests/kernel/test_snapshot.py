@@ -427,6 +427,45 @@ def test_values_keep_their_types_in_all_places() -> None:
     assert ["b", "a"] == list(case.data["line"][0])  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("elements", "first"),
+    [
+        ("[1, 2.5]", "1.0"),
+        ("[[1], [2.5]]", "[1.0]"),
+        ("[1 if b else 2.5]", "1.0"),
+        ("[1, d]", "Decimal('1')"),
+        ("[{a: 1}, {a: d}]", "{'a': Decimal('1')}"),
+        ('[d, "x"]', "'1.50'"),
+        ("[none, d]", "None"),
+        ("[Size.small]", "<Size.small: 'small'>"),
+        ("[day]", "datetime.date(2026, 11, 30)"),
+        ("[wait]", "datetime.timedelta(seconds=90)"),
+        ("[blob]", "b'ab'"),
+        ("[Line(price: 1)]", "Line(price=Decimal('1'))"),
+        ("[x.price for x in [Line(price: 1)]]", "Decimal('1')"),
+        ("j", "1"),
+    ],
+)
+def test_an_instance_has_the_value_it_had(elements: str, first: str) -> None:
+    source = f"""
+enum Size: small, large
+record Line
+    price: decimal
+workflow w(b: bool = true, d: decimal = 1.50, day: date, blob: bytes, j: json, wait: duration)
+    task n
+        for each x in {elements}
+    flow
+        start -> n -> end
+    return json([b, d, day, blob, j, wait])
+"""
+    given: dict[str, object] = {"day": "2026-11-30", "blob": b"ab", "j": [1, 2.5], "wait": "90s"}
+    case = load(source)["w"].case(**given)
+    values = [repr(item.value) for item in case.items]
+    assert first == values[0]
+
+    assert values == [repr(item.value) for item in parked(case).items]
+
+
 @pytest.mark.parametrize("many", [False, True])
 def test_results_are_of_the_type_of_their_task(many: bool) -> None:
     each = ForEach(times=expression(lambda data: 2)) if many else None
