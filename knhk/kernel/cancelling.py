@@ -60,9 +60,7 @@ def _drain(game: State, node: i64, drained: dict[int, int]) -> None:
 
 def _withdraw_work(game: State, node: i64) -> None:
     """Withdraw every item of a task, what waits for room included; tokens stay where they are."""
-    desk = game._desks[node]
-    if desk is None:
-        return
+    desk = game._desk(node)  # one that there is not is as one with nothing on it
     marking = game._marking
     if desk.busy > 0 or desk.straggling > 0:
         marking.disturbed = True

@@ -138,7 +138,7 @@ def deliver_kept(game: State) -> None:
     for message in list(game._kept):
         if game._status != RUNNING:
             return
-        if _deliver(game, message):
+        if _deliver(game, message) and message in game._kept:  # the case may have ended with it
             game._kept.remove(message)
 
 

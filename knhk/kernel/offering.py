@@ -12,7 +12,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from knhk.errors import ExpressionError, MisfitError
+from knhk.errors import ExpressionError
 from knhk.kernel import item as items
 from knhk.kernel.arrivals import begin, retract
 from knhk.kernel.completing import complete, complete_without_waiting, fail, holds
@@ -245,14 +245,7 @@ def _instance_values(game: State, row: TaskRow) -> list[object]:
         raise ExpressionError(expression.text, f"{count} instances are more than {INSTANCES_MAX}")
     if isinstance(value, int):
         return list(range(value))
-    element = row.element
-    if element is None:
-        return list(value)
-    try:
-        # Of a list that mixes whole numbers with others each becomes what the list is of.
-        return [element.accept(one) for one in value]
-    except MisfitError as error:
-        raise ExpressionError(expression.text, str(error)) from error
+    return list(value)
 
 
 def add_instance(game: State, node: i64, value: object) -> None:

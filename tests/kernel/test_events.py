@@ -70,6 +70,14 @@ def test_kept_messages_are_taken_in_order_of_arrival() -> None:
     assert (1, 2, "completed") == (case.data["x"], case.data["y"], case.status)
 
 
+def test_a_kept_message_may_end_the_case() -> None:
+    drawing = Drawing().task("a", "start", "p")
+    case = drawing.task("x", "p", callee=_hears(), cancels_case=True).case()
+    assert not case.send("m")
+    case.run("a")
+    assert "cancelled" == case.status
+
+
 def test_a_case_keeps_only_so_many_messages() -> None:
     case = Drawing().task("a", "start", "e").case()
     for number in range(KEPT_MAX):

@@ -1,8 +1,8 @@
-"""All 43 patterns, the pairs and the OR-joins, in three modes."""
+"""All 43 patterns, the pairs and the OR-joins, in three modes, and from snapshot to snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import combinations
 
 import anyio
@@ -12,11 +12,16 @@ from knhk.testing.conformance import (
     MODES,
     PAIRS,
     PATTERN_NAMES,
+    KernelPlayer,
     Pair,
+    Run,
     SuiteNet,
+    Verdict,
     judge_pair,
+    play,
     play_all,
 )
+from tests.kernel.states import parked
 
 from .suite import SUITE
 
@@ -38,18 +43,48 @@ Explicit Termination
 """
 
 
+#: The kernel again, with a snapshot and a new case of it after whatever is done.
+SNAPSHOT = "snapshot"
+
+
+class ParkingPlayer:
+    """A player of the kernel whose case is another one at every step."""
+
+    def __init__(self) -> None:
+        self._player = KernelPlayer()
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
+        act = getattr(self._player, name)
+
+        async def act_and_park(*args: object) -> object:
+            try:
+                return await act(*args)
+            finally:
+                if self._player._case is not None:
+                    self._player._case = parked(self._player._case, keeps_history=False)
+
+        return act_and_park
+
+
+async def played(mode: str, jobs: list[tuple[str, Run]]) -> tuple[Verdict, ...]:
+    """The runs in one of the modes of the suite, or from snapshot to snapshot."""
+    if mode != SNAPSHOT:
+        return await play_all(mode, jobs)
+    return tuple([await play(source, run, ParkingPlayer()) for source, run in jobs])
+
+
 def patterns() -> Iterator[object]:
     """The nets of each pattern, as a parameter of a test."""
     for pattern in SUITE.patterns:
         yield pytest.param(pattern.nets, id=pattern.file.stem)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*MODES, SNAPSHOT])
 @pytest.mark.parametrize("nets", [*patterns(), pytest.param(SUITE.or_joins, id="or-joins")])
 def test_every_run_goes_as_it_must(mode: str, nets: tuple[SuiteNet, ...]) -> None:
     runs = [(net, run) for net in nets for run in net.runs]
 
-    verdicts = anyio.run(play_all, mode, [(net.source, run) for net, run in runs])
+    verdicts = anyio.run(played, mode, [(net.source, run) for net, run in runs])
 
     assert [] == [
         f"{net.title}: {run.title}: {verdict}"
@@ -58,12 +93,12 @@ def test_every_run_goes_as_it_must(mode: str, nets: tuple[SuiteNet, ...]) -> Non
     ]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*MODES, SNAPSHOT])
 @pytest.mark.parametrize("pair", SUITE.pairs, ids=lambda each: "/".join(map(str, each.patterns)))
 def test_a_pair_is_told_apart(mode: str, pair: Pair) -> None:
     jobs = [(source, pair.run) for source in (pair.allowed, pair.refused)]
 
-    there, other = anyio.run(play_all, mode, jobs)
+    there, other = anyio.run(played, mode, jobs)
 
     assert "passed" == str(judge_pair(pair, there, other))
 

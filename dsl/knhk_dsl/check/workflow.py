@@ -56,6 +56,7 @@ from knhk_dsl.values.types import (
     Type,
     is_open,
     maybe,
+    mixes,
 )
 
 #: What `complete when` may use of its task, beside `results`.
@@ -390,9 +391,11 @@ class WorkflowCheck:
 
     def _for_each(self, line: ast.ForEachLine, scope: Scope) -> Scope:
         items = self._typer.value(line.items, scope, ListOf(UNKNOWN))
-        # The kernel would take a number too, for `times`.
-        target = ListOf(JSON) if items is JSON else None
-        self.checked.sites.append((line.items, target, Form.value))
+        # The kernel would take a number too, for `times`; and it keeps the elements by their type.
+        target = ListOf(JSON) if items is JSON else items
+        bound = isinstance(line.items, ast.Name) and items is not JSON
+        form = Form.accepted if mixes(items) and not bound else Form.value
+        self.checked.sites.append((line.items, target, form))
         element: Type = UNKNOWN
         if isinstance(items, ListOf):
             element = items.element

@@ -41,9 +41,13 @@ _REFUSALS: Final = (SyntaxError, RecursionError, MemoryError, OverflowError)
 
 
 class Form(Enum):
-    """What an expression becomes: its value, a condition, or microseconds for the kernel."""
+    """What an expression becomes: its value, a condition, or microseconds for the kernel.
+
+    Of an ``accepted`` value all parts are of the type that they are said to have.
+    """
 
     value = "value"
+    accepted = "accepted"
     condition = "condition"
     delay_us = "delay_us"
     moment_us = "moment_us"
@@ -114,6 +118,9 @@ class Emitter:
             code = self._writer.condition(expr)
         elif form is Form.value:
             code = self._writer.value(expr, target)
+        elif form is Form.accepted:
+            assert target is not None
+            code = self._writer.accepted(expr, target)
         else:
             code = self._writer.microseconds(expr, DURATION if form is Form.delay_us else DATETIME)
         function = _Function(code, self._text(expr.span))

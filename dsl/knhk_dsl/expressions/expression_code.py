@@ -123,6 +123,11 @@ class CodeWriter:
         text = self._counted(expr)
         return self._finished(text if target is None else self._converted(text, expr, target))
 
+    def accepted(self, expr: ast.Expr, target: Type) -> Code:
+        """The code of an expression whose value ``target`` accepts, with all its parts."""
+        self._begin()
+        return self._finished(f"{self._accept(target)}({self._counted(expr)})")
+
     def condition(self, expr: ast.Expr) -> Code:
         """The code of an expression that is true or false."""
         self._begin()

@@ -226,6 +226,19 @@ def comparable(left: Type, right: Type) -> bool:
 
 def holds_json(type_: Type) -> bool:
     """Whether json or unknown stands somewhere inside lists, dictionaries and optionals."""
+    return is_open(_innermost(type_))
+
+
+def mixes(type_: Type) -> bool:
+    """Whether parts of a value may be of another type than this says, until it is accepted.
+
+    Of ``[1, 2.5]`` the first is a whole number still, of ``[a_date, "x"]`` the first a date.
+    """
+    return holds_json(type_) or _innermost(type_) in (FLOAT, DECIMAL)
+
+
+def _innermost(type_: Type) -> Type:
+    """The type inside lists, dictionaries and optionals."""
     while True:
         if isinstance(type_, ListOf):
             type_ = type_.element
@@ -234,4 +247,4 @@ def holds_json(type_: Type) -> bool:
         elif isinstance(type_, Maybe):
             type_ = type_.inner
         else:
-            return is_open(type_)
+            return type_
