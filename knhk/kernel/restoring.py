@@ -259,11 +259,12 @@ def _result(row: TaskRow, codec: Codec, value: object) -> object:
 
 def _read_marking(game: State, parts: dict[str, object]) -> None:
     marking = game._marking
-    marking.total = _fill(marking.counts, parts["tokens"])
-    _fill(marking.ready, parts.get("ready", []))
-    _fill(marking.marked, parts.get("marked", []))
-    _fill(marking.arrived, parts.get("arrived", []))
-    _fill(marking.passed, parts.get("passed", []))
+    marking.total = _fill(marking.counts, parts["tokens"], 1)
+    # An OR-join that is not counted any more passes more often than it was counted to be ready.
+    _fill(marking.ready, parts.get("ready", []), -WHOLE_MAX)
+    _fill(marking.marked, parts.get("marked", []), 1)
+    _fill(marking.arrived, parts.get("arrived", []), 1)
+    _fill(marking.passed, parts.get("passed", []), 1)
     if "needed" in parts:
         joins = game._program.or_joins
         needed = _as_many(_numbers(parts["needed"], 0, WHOLE_MAX), len(joins), "OR-joins")
@@ -281,8 +282,8 @@ def _read_marking(game: State, parts: dict[str, object]) -> None:
         marking.dirty.append(number)
 
 
-def _fill(counts: vec[i64], plain: object) -> i64:
-    """Set the counts that are not 0; gives their sum."""
+def _fill(counts: vec[i64], plain: object, least: int) -> i64:
+    """Set the counts that are not 0, each of them ``least`` or more; gives their sum."""
     pairs = _list(plain)
     if len(pairs) % 2:
         raise ValueError("a count is missing")
@@ -291,7 +292,7 @@ def _fill(counts: vec[i64], plain: object) -> i64:
     total: i64 = 0
     for number in range(0, len(pairs), 2):
         at: i64 = _whole(pairs[number], 0, last)
-        count: i64 = _whole(pairs[number + 1], 1, WHOLE_MAX)
+        count: i64 = _whole(pairs[number + 1], least, WHOLE_MAX)
         counts[at] = count
         total += count
     return total

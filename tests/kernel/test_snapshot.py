@@ -36,6 +36,7 @@ from knhk.model import (
     MESSAGE,
     RESUME,
     SIGNAL,
+    SPLIT_OR,
     START,
     SUSPEND,
     WITHDRAW,
@@ -183,6 +184,7 @@ def test_a_change_of_any_field_that_is_kept_changes_the_snapshot(name: str, fiel
 
 def test_a_rich_case_comes_back_to_the_bit() -> None:
     case = rich_case()
+    case._hearing = True  # it is so only while the case stands still
 
     again = parked(case)
 
@@ -338,6 +340,21 @@ def test_a_restored_case_goes_on_as_the_other_does(net: Net, seed: int) -> None:
         assert deep(case) == deep(other)
     assert _seen(case) == _seen(other)
     assert through_json(case.snapshot()) == through_json(other.snapshot())
+
+
+def test_an_or_join_that_is_not_counted_any_more_comes_back() -> None:
+    both = (expression(lambda data: True), expression(lambda data: True))
+    drawing = Drawing().task("a", "start", "p q", split=SPLIT_OR, guards=both)
+    drawing.task("b", "p", "x").task("c", "q", "y").task("d", "z")
+    case = drawing.route("join", "x y", "z", join=JOIN_OR).case()
+    case.run("a")
+    case.withdraw("b")
+    case.run("c")
+    assert -1 in list(case._marking.ready)
+
+    again = parked(case)
+
+    assert (("d",), deep(case)) == (again.offered, deep(again))
 
 
 @pytest.mark.parametrize("name", test_walks.SOURCES)
