@@ -65,7 +65,7 @@ SELDOM: Final = (
     "undo",
     "to_undo",
     "undoing",
-    "undoes",
+    "cause",
 )
 #: What reading something else than a snapshot runs into, codecs included.
 PROBLEMS: Final = (
@@ -155,17 +155,9 @@ def _read_undoing(game: State, parts: dict[str, object]) -> None:
         if number not in game._undo_arguments:
             raise ValueError(f"work item {number} has nothing to be undone with")
         game._to_undo.append(number)
-    if "undoing" in parts:
-        game._compensating = True
-        cause = _list(parts["undoing"])
-        game._cause = _failure(cause) if cause else None
-    for one in _list(parts.get("undoes", [])):
-        number, undone = _numbers(one, 1, items)
-        item_of = game._items[number - 1]
-        done = game._items[undone - 1]
-        item_of._undoes = undone
-        item_of._instance = done._instance
-        item_of._value = done._value
+    game._compensating = "undoing" in parts
+    if "cause" in parts:
+        game._cause = _failure(parts["cause"])
 
 
 # --- plain values -----------------------------------------------------------------------
@@ -333,7 +325,7 @@ def _read_item(game: State, plain: list[object], activations: list[Activation]) 
     item._taken = flags & TAKEN != 0
     item._ready = flags & READY != 0
     item._given = flags & GIVEN != 0
-    if len(plain) == 11:
+    if len(plain) in (11, 12):
         _read_seldom(game, item, plain, activations)
     elif len(plain) != 3:
         raise ValueError(f"work item {item._id} has {len(plain)} parts")
@@ -365,6 +357,9 @@ def _read_seldom(
         item._value = activation.values[_whole(instance, 0, len(activation.values) - 1)]
     item._key = plain[9]
     item._payload = plain[10]
+    if len(plain) == 12:
+        item._undoes = _whole(plain[11], 1, len(game._items))
+        item._value = game._items[item._undoes - 1]._value
 
 
 def _file(desk: Desk, item: WorkItem) -> None:

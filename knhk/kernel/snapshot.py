@@ -26,7 +26,7 @@ Two cases in the same state have equal snapshots, whatever way they came to it.
 ``tokens``      ``[place, count, ...]`` of the marked places
 ``items``       every item there has been: ``[transition, state, flags]``, and of those of
                 which there is more to say ``[..., attempt, failures, due_us, mutexes,
-                activation, instance, key, payload]``
+                activation, instance, key, payload]``, and last what it undoes
 ``failure``     ``[task, error, message]``; ``failures`` lists what else has failed
 ``result``      what ``return`` gave
 ``ready``       ``[transition, count, ...]``, as ``marked``, ``arrived``; ``passed`` by node
@@ -41,8 +41,7 @@ Two cases in the same state have equal snapshots, whatever way they came to it.
 ``holders``     who holds each mutex
 ``kept``        ``[name, key, payload]`` of each message
 ``undo``        ``[number, args, kwargs]`` of each item that can be undone; ``to_undo`` are those
-                that still are to be, ``undoing`` is there when that goes on, with its cause,
-                and ``undoes`` says which items undo which: ``[number, number]``
+                that still are to be, ``undoing`` is there when that goes on, ``cause`` says why
 ==============  =============================================================================
 
 From ``failure`` on a key is left out when there is nothing to say.
@@ -235,6 +234,8 @@ def _item(item: WorkItem, numbers: Numbers) -> list[object]:
     row.append(item._instance)
     row.append(item._key)
     row.append(item._payload)
+    if item._undoes >= 0:
+        row.append(item._undoes)
     return row
 
 
@@ -242,6 +243,7 @@ def _is_plain(item: WorkItem) -> bool:
     """Whether an item is no instance, and is or was offered for the first time."""
     return (
         item._activation is None
+        and item._undoes < 0
         and item._attempt == 1
         and item._failures == 0
         and item._due_us < 0
@@ -280,15 +282,12 @@ def _put_undoing(found: dict[str, object], game: State) -> None:
             [number, list(args), dict(kwargs)]
             for number, (args, kwargs) in game._undo_arguments.items()
         ]
+    if game._to_undo:
         found["to_undo"] = list(game._to_undo)
     if game._compensating:
-        cause = game._cause
-        found["undoing"] = [] if cause is None else _failure(cause)
-    if game._undo_arguments:
-        undoes: list[object] = [
-            [item._id, item._undoes] for item in game._items if item._undoes >= 0
-        ]
-        _put(found, "undoes", undoes)
+        found["undoing"] = True
+    if game._cause is not None:
+        found["cause"] = _failure(game._cause)
 
 
 def has_plain_form(game: State) -> bool:

@@ -132,6 +132,9 @@ TRIED = [
 #: Another value for a field, where it cannot be told from the one that is there.
 OTHERS: dict[tuple[str, str], Callable[[Any], object]] = {
     ("Case", "_failure"): lambda _: None,
+    ("Case", "_cause"): lambda _: Failure("task", "Error", "why"),
+    ("Case", "_more_failures"): lambda _: [Failure("task", "Error", "why")],
+    ("Case", "_undo_arguments"): lambda _: {1: (["x"], {})},
     ("Case", "_failed"): lambda case: [case._items[0]],
     ("Case", "_halted"): lambda case: [
         next(item._activation for item in case._items if item._activation)
