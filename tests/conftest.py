@@ -16,7 +16,7 @@ settings.register_profile("dev", deadline=None, max_examples=50, print_blob=True
 settings.register_profile(
     "ci",
     deadline=None,
-    max_examples=150,
+    max_examples=60,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

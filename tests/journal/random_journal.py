@@ -6,6 +6,7 @@ not so is a second owner's. Few names make cases, letters and keys meet often.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from random import Random
 
@@ -24,6 +25,9 @@ from knhk.journal import (
     Wait,
 )
 from knhk.model import MESSAGE, SIGNAL, CaseStatus
+
+#: How many runs are compared.
+SEEDS = 5 if "CI" in os.environ else 20
 
 CASES = [f"{letter}{number}" for letter in "AaÄ_" for number in range(4)]
 NAMES = ["paid", "Paid", "änderung"]

@@ -10,7 +10,7 @@ import pytest
 
 from knhk.journal import Durability, Journal, MemoryJournal, SQLiteJournal
 from knhk.testing import JournalSuite
-from tests.journal.random_journal import compare
+from tests.journal.random_journal import SEEDS, compare
 
 
 class TestMemoryJournal(JournalSuite):
@@ -28,7 +28,7 @@ class TestSQLiteJournal(JournalSuite):
         journal.close()
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_sqlite_answers_like_memory(tmp_path: Path, seed: int) -> None:
     with closing(SQLiteJournal(tmp_path / "store.db", durability="normal")) as journal:
         compare(MemoryJournal(), journal, seed, calls=300)

@@ -10,7 +10,7 @@ import pytest
 from knhk.journal import Durability, Journal, MemoryJournal
 from knhk.journal.postgres import PostgresJournal
 from knhk.testing import JournalSuite
-from tests.journal.random_journal import compare
+from tests.journal.random_journal import SEEDS, compare
 
 
 class TestPostgresJournal(JournalSuite):
@@ -22,7 +22,7 @@ class TestPostgresJournal(JournalSuite):
         journal.close()
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_postgres_answers_like_memory(postgres: str, seed: int) -> None:
     with closing(PostgresJournal(postgres, durability="normal")) as journal:
         compare(MemoryJournal(), journal, seed, calls=300)

@@ -7,6 +7,7 @@ undone are those that completed and have a compensation, the last first, each ex
 from __future__ import annotations
 
 import json
+import os
 from typing import Final
 
 import hypothesis.strategies as st
@@ -56,6 +57,7 @@ workflow saga(items: list[str])
         pack -> amend on error Torn
         amend -> end
 """)["saga"]
+RUNS: Final = 40 if "CI" in os.environ else 150
 LIVE: Final = ("waiting", "offered", "started")
 MANY: Final = ("pack", "mail")
 STEPS: Final = st.lists(
@@ -132,7 +134,7 @@ def undo(case: Case) -> None:
 
 
 @given(STEPS, st.sampled_from([[], ["a"], ["a", "b", "c"]]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=2 * RUNS, deadline=None)
 def test_what_has_completed_is_undone_in_reverse_each_exactly_once(
     steps: list[tuple[str, int]], items: list[str]
 ) -> None:
@@ -177,7 +179,7 @@ def check_replay(workflow: Workflow, case: Case) -> None:
 
 
 @given(STEPS, st.sampled_from([[], ["a"], ["a", "b", "c"]]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=RUNS, deadline=None)
 def test_a_snapshot_holds_what_can_be_undone(
     steps: list[tuple[str, int]], items: list[str]
 ) -> None:
