@@ -32,11 +32,20 @@ from knhk.model import (
     Task,
 )
 
-__all__ = ["Facts", "decode_json", "decode_object", "encode_json", "read_outcome"]
+__all__ = [
+    "Facts",
+    "decode_json",
+    "decode_object",
+    "encode_json",
+    "encode_snapshot",
+    "read_outcome",
+]
 
 T = TypeVar("T")
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
+#: A snapshot keeps the order of keys, since ``keys(...)`` gives them in it.
+_snapshots: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder()
 
 
@@ -46,6 +55,11 @@ def encode_json(data: object) -> bytes:
         return _encoder.encode(data)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise MisfitError((Misfit("", f"cannot be written as JSON: {error}"),)) from error
+
+
+def encode_snapshot(plain: object) -> bytes:
+    """A snapshot of a case as bytes, its keys in the order that they have."""
+    return _snapshots.encode(plain)
 
 
 def decode_json(body: bytes) -> object:

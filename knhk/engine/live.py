@@ -27,7 +27,7 @@ from typing import Final, Protocol, final
 from knhk.call import Call
 from knhk.engine.clock import Clock
 from knhk.engine.events import TOLD, Event
-from knhk.engine.facts import encode_json
+from knhk.engine.facts import encode_json, encode_snapshot
 from knhk.engine.failing import MESSAGE_MAX, Failing
 from knhk.engine.kin import sub_case_id
 from knhk.engine.outcome import outcome_of
@@ -301,7 +301,7 @@ class LiveCase:
     def _snapshot(self) -> Snapshot | None:
         """The state as it is now; none if it has no plain form."""
         plain = self.case.snapshot()
-        body = b"" if plain is None else encode_json(plain)
+        body = b"" if plain is None else encode_snapshot(plain)
         self._snapshot_at(self._seq, len(body))
         return Snapshot(self._seq, self._hash, body) if body else None
 
