@@ -1,99 +1,132 @@
-"""The engine: an order workflow of ten steps in memory and in SQLite, beside dbos on SQLite.
+"""The engine: cases of ten tasks that do nothing, in memory and in SQLite, beside dbos on SQLite.
 
-The same steps with the same handlers, which do next to nothing; every result is compared.
-Both engines are measured with plain and with asynchronous handlers; the faster style of each
-counts. Beside them stands what the disk allows: a bare loop that appends the same rows.
+The same steps with the same handlers; every result is looked at. Both engines are measured with
+asynchronous and with plain handlers; the bars are for our asynchronous ones beside the faster style
+of dbos. Beside them stands what the disk allows: bare loops that write the same rows.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
-from disk import GROUP, Rows, append
-from measure import Measure, Sample, interleave, ratio
-from report import Row
+import disk
+from beside import DISK_CASES, STYLES, Contest, Promise
+from measure import Measure, Sample
+from report import Bar, Row
+from sizes import sized
 from workers import STEPS, Worker, worker
 
-STYLES = ("async", "plain")
-#: Cases in one turn for each number of cases at a time; dbos gets a tenth of them, it is slow.
-TURNS = {1: 200, 100: 1_000}
-PEER_SHARE = 10
-#: Cases whose rows the bare loop appends.
-DISK_CASES = 100
+from knhk.journal import SQLiteJournal
+
+CONTEST = Contest(
+    "engine",
+    {"sqlite": "durable in SQLite", "memory": "in memory"},
+    "dbos, SQLite",
+    {1: Promise(peer=12, limit=0.5), 100: Promise(peer=100, limit=0.25)},
+)
+#: At most so many syncs a step, alone and with 50 in flight.
+SYNC_BARS = {1: 1.0, 50: 0.1}
+SYNC_CASES = 200
 
 
 def run(rounds: int) -> Iterator[Row]:
     """Measure all of it in turns."""
     with tempfile.TemporaryDirectory(prefix="knhk-bench-") as name, ExitStack() as stack:
         home = Path(name)
-        workers: dict[tuple[str, str], Worker] = {}
+        workers: dict[str, Worker] = {}
         for style in STYLES:
             for kind, store in (("memory", ":memory:"), ("sqlite", str(home / f"{style}.db"))):
                 arguments = (str(home / f"{kind}-{style}"), store, style)
-                workers[kind, style] = stack.enter_context(worker("knhk_worker", *arguments))
-            store = str(home / f"dbos-{style}.sqlite")
-            workers["dbos", style] = stack.enter_context(worker("dbos_worker", store, style))
-        for at_once in TURNS:
-            yield from compare(workers, home, at_once, rounds)
+                workers[f"{kind} {style}"] = stack.enter_context(worker("knhk_worker", *arguments))
+            store = f"sqlite:///{home / f'dbos-{style}.sqlite'}"
+            workers[f"dbos {style}"] = stack.enter_context(worker("dbos_worker", store, style))
+        cases = sized(DISK_CASES, 100)
+        workers[f"sqlite {STYLES[0]}"].ask(cases, 100)
+        journal = SQLiteJournal(home / f"{STYLES[0]}.db", reading=True)
+        limits = FileLimits(home / "bare.db", disk.histories(journal, cases))
+        journal.close()
+        yield from CONTEST.run(workers, limits, rounds)
+    yield from syncs(rounds)
 
 
-def compare(
-    workers: dict[tuple[str, str], Worker], home: Path, at_once: int, rounds: int
-) -> Iterator[Row]:
-    """One number of cases at a time."""
-    contenders: dict[str, Measure] = {}
-    for (kind, style), process in workers.items():
-        cases = max(TURNS[at_once] // (PEER_SHARE if kind == "dbos" else 1), at_once)
-        contenders[f"{kind} {style}"] = partial(process.steps_per_s, cases, at_once)
-    # Every store must have cases before their rows can be read.
-    for process in workers.values():
-        process.steps_per_s(DISK_CASES, DISK_CASES)
-    rows = Rows.of(home / f"{STYLES[0]}.db", DISK_CASES)
-    contenders["disk"] = partial(bare, home / "bare.db", rows, at_once)
-    found = interleave(contenders, rounds)
-    dbos = best(found, "dbos")
-    limit = found["disk"]
-    many = "1 case" if at_once == 1 else f"{at_once} cases"
-    for style in STYLES:
-        what = f"{many} at a time, {style} handlers"
-        for kind, place in (("memory", "in memory"), ("sqlite", "durable in SQLite")):
-            ours = found[f"{kind} {style}"]
-            yield Row(
-                "engine",
-                f"{place}, {what}",
-                "steps/s",
-                ours,
-                "dbos, SQLite",
-                found[dbos],
-                ratio(ours, found[dbos]),
-                note=f"{dbos} handlers",
-            )
-        ours = found[f"sqlite {style}"]
-        rows_a_step = len(rows.values) / (rows.cases * STEPS)
-        yield Row(
-            "engine",
-            f"durable in SQLite, {what}",
-            "steps/s",
-            ours,
-            "apsw, a commit of one row a step" if at_once == 1 else f"apsw, groups of {GROUP} rows",
-            limit,
-            ratio(ours, limit),
-            note=f"{rows_a_step:.1f} rows a step",
-        )
+class FileLimits:
+    """What SQLite allows: the same rows, written by bare loops to a store at ``path``."""
+
+    groups = f"apsw, built and appended, groups of {disk.GROUP} steps"
+    inputs = f"apsw, inputs only, groups of {disk.GROUP} steps"
+    alone = "apsw, one row, a commit a step"
+    notes: Mapping[str, str] = MappingProxyType(
+        {
+            groups: "the bare loop builds, encodes, hashes and appends the inputs and cases",
+            inputs: "the same without the summary of each case",
+            alone: "one row of the same, ready, appended and brought to the disk for each step",
+        }
+    )
+
+    def __init__(self, path: Path, found: list[disk.History]) -> None:
+        self._path = path
+        self._steps = disk.steps_of(found)
+        self._rows = disk.rows_of(found)
+        self._tasks = len(found) * STEPS
+
+    def contenders(self, at_once: int) -> dict[str, Measure]:
+        if at_once == 1:
+            return {self.alone: self.one_by_one}
+        return {
+            self.groups: partial(self.in_groups, with_cases=True),
+            self.inputs: partial(self.in_groups, with_cases=False),
+        }
+
+    def in_groups(self, *, with_cases: bool) -> float:
+        seconds = disk.append_in_groups(self._path, self._steps, with_cases=with_cases)
+        if disk.inputs_in(self._path) != self._rows:
+            raise AssertionError("the bare loop has not written the rows that the engine wrote")
+        return self._tasks / seconds
+
+    def one_by_one(self) -> float:
+        rows = self._rows[: sized(2_000)]
+        return len(rows) / disk.append_rows_alone(self._path, rows)
 
 
-def bare(path: Path, rows: Rows, at_once: int) -> float:
-    """Steps a second of the bare loop: all rows in groups, or alone one row for each step."""
-    steps = rows.cases * STEPS
+# --- Syncs ------------------------------------------------------------------------------
+
+
+def syncs(rounds: int) -> Iterator[Row]:
+    """How often a step waits for the disk: on a slower one, that decides."""
+    cases = sized(SYNC_CASES, 50)
+    with tempfile.TemporaryDirectory(prefix="knhk-bench-") as name, ExitStack() as stack:
+        home = Path(name)
+        arguments = (str(home / "source"), str(home / "syncs.db"), STYLES[0], "counting")
+        process = stack.enter_context(worker("knhk_worker", *arguments))
+        for at_once, bar in SYNC_BARS.items():
+            process.ask(at_once, at_once)  # what is made with the first cases is not counted
+            answers = [process.ask(cases, at_once) for _ in range(rounds)]
+            yield _syncs_row(at_once, bar, cases * STEPS, [Counts(*one.counts) for one in answers])
+
+
+class Counts(NamedTuple):
+    """Syncs of commits and of checkpoints, and those that came with the beginnings of cases."""
+
+    commits: int
+    others: int
+    begun: int
+
+
+def _syncs_row(at_once: int, bar: float, steps: int, counts: list[Counts]) -> Row:
+    """Alone, what a step itself waits for; with many in flight all syncs, whatever for."""
     if at_once == 1:
-        return steps / append(path, rows.values[:steps], rows, group=1)
-    return steps / append(path, rows.values, rows, GROUP)
-
-
-def best(found: dict[str, Sample], kind: str) -> str:
-    """The faster style of an engine."""
-    return max((f"{kind} {style}" for style in STYLES), key=lambda name: found[name].median)
+        what = "commits brought to the disk for a step, 1 case at a time"
+        found = Sample(tuple((one.commits - one.begun) / steps for one in counts))
+        note = "a case's beginning is a commit too; with it and with checkpoints it is "
+        note += ", ".join(f"{(one.commits + one.others) / steps:.3f}" for one in counts)
+    else:
+        what = f"syncs a step, {at_once} cases at a time"
+        found = Sample(tuple((one.commits + one.others) / steps for one in counts))
+        note = "beginnings of cases and checkpoints included"
+    return Row("engine", what, "syncs", found, bar=Bar("<=", bar), note=note)

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 from measure import Sample
+from sizes import SHARE
 
 __all__ = ["Bar", "Machine", "Row", "as_json", "as_line", "as_markdown"]
 
-PACKAGES = ("knhk", "spiffworkflow", "dbos", "apsw", "anyio", "pydantic", "lark")
+PACKAGES = ("knhk", "spiffworkflow", "dbos", "apsw", "psycopg", "anyio", "pydantic", "lark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ class Machine:
 
         return cls(
             date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            command=shlex.join(["python", "-P", "run.py", *arguments]),
+            command=("" if SHARE == 1 else f"KNHK_BENCH_SHARE={SHARE:g} ")
+            + shlex.join(["python", "-P", "run.py", *arguments]),
             python=f"{platform.python_implementation()} {platform.python_version()}",
             platform=f"{platform.system()} {platform.machine()}",
             cpu=_cpu(),

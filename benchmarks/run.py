@@ -1,11 +1,13 @@
 """Runs the benchmarks, all or those named, and says how each stands beside its bar.
 
-    python -P run.py [startup] [kernel] [patterns] [spiff] [check] [soundness] [engine]
+    python -P run.py [startup] [kernel] [patterns] [spiff] [check] [edit] [soundness] [engine]
+                     [postgres] [latency] [memory] [recovery]
                      [--rounds N] [--json PATH] [--write]
 
 The report goes to stdout. ``--write`` also writes RESULTS.md and results.json beside this
 file. The exit code is 1 if a bar is not kept. It needs the compiled wheel of KNHK, from
-another place than this checkout.
+another place than this checkout. With ``KNHK_BENCH_SHARE=0.05`` in the environment, the
+benchmarks of the engine are so much smaller, which only shows that they run.
 """
 
 from __future__ import annotations
@@ -21,8 +23,22 @@ HERE = Path(__file__).resolve().parent
 sys.path[:] = [str(HERE), *(entry for entry in sys.path if Path(entry).resolve() != HERE)]
 
 from report import Machine, Row, as_json, as_line, as_markdown, out  # noqa: E402
+from sizes import SHARE  # noqa: E402
 
-BENCHMARKS = ("startup", "kernel", "patterns", "spiff", "check", "soundness", "engine")
+BENCHMARKS = (
+    "startup",
+    "kernel",
+    "patterns",
+    "spiff",
+    "check",
+    "edit",
+    "soundness",
+    "engine",
+    "postgres",
+    "latency",
+    "memory",
+    "recovery",
+)
 ROUNDS = 5
 
 
@@ -69,6 +85,8 @@ def main(arguments: list[str]) -> int:
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}")
+    if options.write and SHARE != 1:
+        parser.error("with KNHK_BENCH_SHARE there are no results to write: unset it")
     kernel = refuse_interpreted()
     rows, broken = run(options.names or list(BENCHMARKS), options.rounds)
     machine = Machine.here(arguments, kernel)
