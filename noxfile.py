@@ -1,4 +1,4 @@
-"""What there is to run: demo, tests, conformance, oracles, lint, types, docs, compiled, bench.
+"""What there is to run: demo, tests, oracles, simulation, lint, types, docs, compiled, bench.
 
 Each session has an environment of its own under ``.nox`` that is kept. What is installed in
 it is remembered by a hash of the files that say so, so that a second run starts at once.
@@ -25,6 +25,9 @@ SOURCES: Final = [ROOT / "pyproject.toml", ROOT / "hatch_build.py", ROOT / "noxf
 ]
 #: An editable installation stays interpreted, and its build needs no compiler.
 INTERPRETED: Final = {"KNHK_MYPYC": "0"}
+
+#: Tests over which the seeds of ``simulation`` are spread; each plays as many.
+SIMULATIONS: Final = 6
 
 nox.needs_version = ">=2025.10.16"
 nox.options.default_venv_backend = "venv"
@@ -95,6 +98,36 @@ def oracles(session: nox.Session) -> None:
         ),
         *session.posargs,
         env=nets,
+    )
+
+
+@nox.session
+def simulation(session: nox.Session) -> None:
+    """Play the workflows of ``tests/simulation`` with many seeds; the argument is how many."""
+    prepare(session, "test")
+    count, *more = session.posargs or ["20000"]
+    session.run(
+        *("python", "-m", "pytest", "-n", "auto", "--timeout", "0"),
+        *("tests/simulation/test_simulation.py", "-k", "all_promises"),
+        *more,
+        env={"KNHK_SIMULATION_SEEDS": str(-(-int(count) // SIMULATIONS))},
+    )
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Kill, stop and starve real engines for long; the argument is how often (300)."""
+    prepare(session, "test")
+    lives, *words = session.posargs or ["300"]
+    session.run(
+        *("python", "-m", "pytest", "-rP", "--timeout", "7200", *workers(session)),
+        *(
+            "tests/engine/test_faults.py",
+            "tests/engine/test_outages.py",
+            "tests/engine/test_kill.py",
+        ),
+        *words,
+        env={"KNHK_TEST_FAULTS": lives},
     )
 
 

@@ -62,6 +62,13 @@ nitpick_ignore = [
     # Type variables.
     ("py:class", "knhk.connect.connector.F"),
     ("py:class", "knhk.connect.connector.SettingsModel"),
+    ("py:class", "knhk.testing.simulation.client.T"),
+    # How long callers wait: an engine's own.
+    ("py:class", "knhk.journal.patience.Patience"),
+    # What a client is made by, which is none of its callers' business.
+    ("py:class", "knhk.testing.simulation.client.Host"),
+    # A union with a mapping in it, which is cut in two at the comma.
+    ("py:class", "int | ~collections.abc.Mapping[str"),
 ]
 
 html_theme = "furo"

@@ -51,7 +51,7 @@ COMMAND_TIMEOUT_S = 60
 CHANCE = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "<moment>"),
     (re.compile(r"\d\d:\d\d:\d\d\.\d{3}"), "<time>"),
-    (re.compile(r"-[0-9a-f]{12,16}\b"), "-<id>"),
+    (re.compile(r"-[0-9a-f]{12,25}\b"), "-<id>"),
     (re.compile(r"[ \t]+$", re.MULTILINE), ""),
 )
 #: "Something is never used": a page may show a declaration before there is a use for it.

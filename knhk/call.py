@@ -8,18 +8,17 @@ tell a repetition from a new request.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ["CALL", "Call", "current_call"]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One attempt at one work item.
 
     ``instance`` is its position in a ``for each`` (from 0), ``None`` elsewhere; ``attempt``
-    counts from 1 and stays the same when the attempt is made again after a crash.
+    counts from 1 and stays the same when the attempt is made again after a crash. ``tenant`` is
+    that of the case, empty where it belongs to none.
     """
 
     case: str
@@ -28,6 +27,7 @@ class Call:
     item: int
     attempt: int
     instance: int | None = None
+    tenant: str = ""
 
     @property
     def idempotency_key(self) -> str:

@@ -30,6 +30,7 @@ __all__ = [
     "JournalConflict",
     "JournalError",
     "KnhkError",
+    "LimitExceeded",
     "Misfit",
     "MisfitError",
     "NotOffered",
@@ -40,6 +41,7 @@ __all__ = [
     "SnapshotError",
     "Span",
     "Step",
+    "StoreAway",
     "StoreDamaged",
     "StoreFull",
     "StoreLocked",
@@ -156,6 +158,15 @@ class ArgumentError(MisfitError):
 
 class UsageError(KnhkError):
     """The caller asked for something that cannot be; nothing has changed."""
+
+
+class LimitExceeded(UsageError):
+    """Something would go over a limit that the engine was opened with; ``setting`` names it."""
+
+    def __init__(self, what: str, setting: str, limit: int, advice: str) -> None:
+        self.setting = setting
+        self.limit = limit
+        super().__init__(f"{what}, and Limits.{setting} is {limit:,}; {advice}")
 
 
 class UnknownName(UsageError, LookupError):
@@ -367,11 +378,18 @@ class JournalConflict(JournalError):
         super().__init__(f"case {case!r} already has an input {seq}: another engine is running it")
 
 
-class StoreLocked(JournalError):
+class StoreAway(JournalError):
+    """The store cannot be used now and may be later: what is to be written waits for that.
+
+    Whoever asked and was told this may ask again. What was given before may still be written.
+    """
+
+
+class StoreLocked(StoreAway):
     """The store is open for running in another process."""
 
 
-class StoreFull(JournalError):
+class StoreFull(StoreAway):
     """The disk or the quota of the store is full; nothing acknowledged was lost."""
 
 
@@ -383,5 +401,5 @@ class StoreNewer(JournalError):
     """The store was written by a newer version of KNHK."""
 
 
-class StoreUnavailable(JournalError):
+class StoreUnavailable(StoreAway):
     """The server of the store cannot be reached now; calls work again when it is back."""

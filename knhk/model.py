@@ -370,12 +370,16 @@ class Variable:
 
 @dataclass(frozen=True)
 class Connector:
-    """A configured connector instance: its type's name and its settings, not yet resolved."""
+    """A configured connector instance: its type's name and its settings, not yet resolved.
+
+    At most ``at_most`` of its operations are called at a time (0: no limit).
+    """
 
     name: str
     type: str
     settings: tuple[tuple[str, Expression], ...] = ()
     span: Span | None = field(default=None, compare=False, repr=False)
+    at_most: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,9 @@ class Server:
             self._server = pgserver().get_server(path, cleanup_mode="delete")
         self.address = str(self._server.get_uri())
 
-    def stop(self) -> None:
-        self._control("stop", "-m", "immediate")
+    def stop(self, how: str = "immediate") -> None:
+        """Stop it: at once, which is a crash to it, or ``fast``, when it has written all."""
+        self._control("stop", "-m", how)
 
     def start(self) -> None:
         info = self._server.get_postmaster_info()

@@ -30,6 +30,7 @@ PUBLIC = [
     "knhk.pygments",
     "knhk.testing",
     "knhk.testing.conformance",
+    "knhk.testing.simulation",
     "knhk_dsl",
     "knhk_dsl.diagnostics",
     "knhk_dsl.silencing",

@@ -336,7 +336,9 @@ class _Builder:
         settings = tuple(
             (setting.name, emitter.expression(setting.value)) for setting in declaration.settings
         )
-        return Connector(name, declaration.type, settings, declaration.name_span)
+        at_most = first(declaration.policies, ast.AtMostLine)
+        limit = 0 if at_most is None else at_most.limit
+        return Connector(name, declaration.type, settings, declaration.name_span, limit)
 
 
 def _optional(emitter: Emitter, expr: ast.Expr | None) -> Expression | None:

@@ -1,11 +1,14 @@
-"""`knhk list` and `knhk show`: what a store remembers. They read, also while cases run."""
+"""`knhk list`, `show`, `verify`, `versions`, `stalled`: what a store remembers.
+
+They read, also while cases run.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -16,23 +19,31 @@ from knhk.cli.store import require, store_option
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from knhk.engine import CaseReport, Engine, Fault, Step
-    from knhk.journal import CaseRow
+    from knhk.engine import CaseReport, Engine, Stall, Step
+    from knhk.journal import CaseRow, VersionRow
 
 Answer = TypeVar("Answer")
+
+#: The statuses of a case that may go on by itself.
+UNFINISHED: Final = ("running", "suspended")
+#: How much of a digest is shown: enough to tell versions apart.
+DIGEST_CHARS: Final = 12
 
 
 @click.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only the cases that stand so.")
+@click.option("--tenant", metavar="NAME", default="", help="Only the cases of that tenant.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @store_option
-def list_(status: str | None, as_json: bool, store: str) -> None:
+def list_(status: str | None, tenant: str, as_json: bool, store: str) -> None:
     """List the cases of a store, oldest first."""
 
     async def read(engine: Engine) -> list[CaseRow]:
         found: list[CaseRow] = []
         wanted = () if status is None else (status,)
-        while page := await engine.cases(status=wanted, after=found[-1] if found else None):
+        while page := await engine.cases(
+            status=wanted, tenant=tenant, after=found[-1] if found else None
+        ):
             found.extend(page)
         return found
 
@@ -40,11 +51,11 @@ def list_(status: str | None, as_json: bool, store: str) -> None:
     if as_json:
         click.echo(json.dumps([_listed(row) for row in rows], ensure_ascii=False, indent=2))
         return
-    table = _table("case", "workflow", "status", "began", "ended")
+    has_tenants = any(row.tenant for row in rows)
+    table = _table("case", "workflow", "status", "began", "ended", *("tenant",) * has_tenants)
     for row in rows:
-        table.add_row(
-            row.id, row.workflow, str(row.status), _time(row.created_us), _time(row.ended_us)
-        )
+        times = _time(row.created_us), _time(row.ended_us)
+        table.add_row(row.id, row.workflow, str(row.status), *times, *(row.tenant,) * has_tenants)
     _print(table)
 
 
@@ -62,15 +73,8 @@ def show(case_id: str, at: int | None, as_json: bool, store: str) -> None:
     if as_json:
         click.echo(json.dumps(_shown(report), ensure_ascii=False, indent=2))
         return
-    click.echo(f"case      {report.case}")
-    click.echo(f"workflow  {report.workflow}")
-    click.echo(f"status    {report.status}")
-    if report.parent:
-        click.echo(f"part of   {report.parent} (work item {report.parent_item})")
-    if report.outcome is not None:
-        click.echo(f"outcome   {_one_line(report.outcome)}")
-    if report.problem:
-        click.echo(f"problem   {report.problem}")
+    for name, text in _heading(report):
+        click.echo(f"{name:10}{text}")
     if at is not None:
         for name, value in _fields(report.data):
             click.echo(f"data      {name} = {_one_line(value)}")
@@ -101,22 +105,74 @@ def show(case_id: str, at: int | None, as_json: bool, store: str) -> None:
 def verify(case_ids: tuple[str, ...], store: str) -> int:
     """Verify that the histories of cases are as they were written, and lead to where they stand.
 
-    Without CASE all cases of the store are verified. Ends with code 1 if something does not fit.
+    Without CASE all cases of the store are verified, and the store as a whole. Ends with code 1
+    if something does not fit.
     """
 
-    async def read(engine: Engine) -> tuple[int, list[Fault]]:
-        found: list[Fault] = []
-        count = 0
+    async def read(engine: Engine) -> tuple[int, int, str]:
+        count = faulty = 0
         async for case_id in _each(engine, case_ids):
-            found.extend(await engine.verify(case_id))
+            faults = await engine.verify(case_id)
+            for fault in faults:
+                click.echo(str(fault))
             count += 1
-        return count, found
+            faulty += bool(faults)
+        return count, faulty, "" if case_ids else await engine.check()
 
-    count, found = _read(read, store)
-    for fault in found:
-        click.echo(str(fault))
+    count, faulty, damage = _read(read, store)
     noun = "case" if count == 1 else "cases"
-    click.echo(f"{count} {noun} verified: {len({fault.case for fault in found})} with a fault")
+    click.echo(f"{count} {noun} verified: {faulty} with a fault")
+    if damage:
+        click.echo(f"the store: {damage}")
+    return exits.FAILED if faulty or damage else exits.DONE
+
+
+@click.command()
+@click.argument("workflow", default="", metavar="[WORKFLOW]")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@store_option
+def versions(workflow: str, as_json: bool, store: str) -> None:
+    """List the deployed versions of workflows, the newest first, with how many cases each has.
+
+    A case stays with the version that it began with; new cases begin with the newest.
+    """
+    rows = _read(lambda engine: engine.versions(workflow), store)
+    if as_json:
+        click.echo(json.dumps([_version(row) for row in rows], ensure_ascii=False, indent=2))
+        return
+    table = _table("workflow", "version", "deployed", "newest", "unfinished", "ended")
+    for row in rows:
+        unfinished = _count(row, UNFINISHED)
+        cells = (_time(row.deployed_us), "yes" if row.is_newest else "")
+        numbers = (str(unfinished), str(_count(row) - unfinished))
+        table.add_row(row.workflow, row.digest[:DIGEST_CHARS], *cells, *numbers)
+    _print(table)
+
+
+@click.command()
+@click.option(
+    "--after",
+    "after_s",
+    type=float,
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For how long nothing has happened.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@store_option
+def stalled(after_s: float, as_json: bool, store: str) -> int:
+    """List the running cases that stand still though nothing stops them, and why.
+
+    They wait for nothing that may come: their timer is overdue, or their work has no timeout and
+    does not end, or nobody runs them. Ends with code 1 if there are any.
+    """
+    found = _read(lambda engine: engine.stalled(after_s=after_s), store)
+    if as_json:
+        click.echo(json.dumps([_stall(each) for each in found], ensure_ascii=False, indent=2))
+    else:
+        for each in found:
+            click.echo(str(each))
     return exits.FAILED if found else exits.DONE
 
 
@@ -146,11 +202,32 @@ def _read(question: Callable[[Engine], Awaitable[Answer]], store: str) -> Answer
     return anyio.run(ask)
 
 
+def _version(row: VersionRow) -> dict[str, object]:
+    return {
+        "workflow": row.workflow,
+        "digest": row.digest,
+        "deployed_us": row.deployed_us,
+        "newest": row.is_newest,
+        "cases": {str(status): count for status, count in row.cases},
+    }
+
+
+def _count(row: VersionRow, statuses: Collection[str] = STATUSES) -> int:
+    return sum(count for status, count in row.cases if status in statuses)
+
+
+def _stall(stall: Stall) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(stall)
+
+
 def _listed(row: CaseRow) -> dict[str, object]:
     return {
         "case": row.id,
         "workflow": row.workflow,
         "parent": row.parent or None,
+        "tenant": row.tenant or None,
         "status": str(row.status),
         "created_us": row.created_us,
         "ended_us": row.ended_us if row.ended_us >= 0 else None,
@@ -163,6 +240,21 @@ def _shown(report: CaseReport) -> dict[str, object]:
     shown: dict[str, object] = {**asdict(report), "marking": dict(report.marking)}
     shown["ended_us"] = report.ended_us if report.ended_us >= 0 else None
     return shown
+
+
+def _heading(report: CaseReport) -> Iterable[tuple[str, str]]:
+    """Give what is said of a case in a line each, by its name."""
+    yield "case", report.case
+    yield "workflow", report.workflow
+    yield "status", str(report.status)
+    if report.parent:
+        yield "part of", f"{report.parent} (work item {report.parent_item})"
+    if report.tenant:
+        yield "tenant", report.tenant
+    if report.outcome is not None:
+        yield "outcome", _one_line(report.outcome)
+    if report.problem:
+        yield "problem", report.problem
 
 
 def _fields(data: object) -> Iterable[tuple[str, object]]:

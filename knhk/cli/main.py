@@ -8,7 +8,7 @@ import sys
 import click
 
 from knhk.cli import exits
-from knhk.cli.cases import list_, show, verify
+from knhk.cli.cases import list_, show, stalled, verify, versions
 from knhk.cli.check import check, tell
 from knhk.cli.conformance import conformance
 from knhk.cli.explain import explain
@@ -43,6 +43,8 @@ COMMANDS = (
     fork,
     list_,
     show,
+    versions,
+    stalled,
     verify,
     conformance,
     lsp,

@@ -84,13 +84,15 @@ def _log_shown() -> Iterator[None]:
 def line(event: Event) -> str:
     """Tell an event in one plain line, in local time."""
     moment = datetime.fromtimestamp(event.at_us / 1_000_000).astimezone()
-    words = [f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}", event.case]
+    words = [f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}", event.case or "knhk"]
     if event.task:
         words.append(event.task)
     words.append(event.what)
     if event.attempt > 1:
         words.append(f"(attempt {event.attempt})")
-    if event.task and event.message:  # how a case ended is told by the command itself
+    if event.message and (
+        event.task or not event.case
+    ):  # how a case ended is told by the command itself
         words[-1] += f": {' '.join(event.message.split())}"
     return " ".join(words)
 
@@ -127,7 +129,7 @@ class Board:
         with self._lock:
             if event.task:
                 self._count(event)
-            else:
+            elif event.case:  # else it is of the engine itself
                 self._cases.pop(event.case, None)
                 what = event.what.removeprefix("case ")
                 self._cases[event.case] = "running" if what in BEGINNINGS else what

@@ -32,15 +32,16 @@ def retry(
     task: str | None,
     status: str | None,
     workflow: str | None,
+    tenant: str | None,
     store: str,
 ) -> int:
     """Try again what has failed, with fresh attempts, and have the cases go on.
 
-    Name the cases, or give --status or --workflow for all failed ones of that kind. For each
+    Name the cases, or give --status, --workflow or --tenant for all such failed ones. For each
     a line of JSON tells how it then stands. Exits with 1 when one could not be retried or has
     failed again, with 3 when one waits for outside work.
     """
-    selection = Selection(case_ids, status, workflow)
+    selection = Selection(case_ids, status, workflow, tenant)
 
     async def act(engine: Engine, case_id: str) -> None:
         await engine.retry(case_id, task)
@@ -62,17 +63,18 @@ def skip(
     text: str,
     status: str | None,
     workflow: str | None,
+    tenant: str | None,
     store: str,
 ) -> int:
     """Take a task for done, and have the cases go on.
 
     TASK is a task's name, for the work item of it that has failed, or else the oldest one; or
-    the number of a work item. Without CASE it is done in all failed cases that --status or
-    --workflow select. Then all is as with `knhk retry`.
+    the number of a work item. Without CASE it is done in all failed cases that
+    --status, --workflow or --tenant select. Then all is as with `knhk retry`.
     """
     from knhk.cli.parameters import result
 
-    selection = Selection(case_ids, status, workflow)
+    selection = Selection(case_ids, status, workflow, tenant)
     value = result(text, "--value")
 
     async def act(engine: Engine, case_id: str) -> None:
@@ -85,12 +87,19 @@ def skip(
 @click.argument("case_ids", nargs=-1, metavar="[CASE]...")
 @selection_options
 @store_option
-def suspend(case_ids: tuple[str, ...], status: str | None, workflow: str | None, store: str) -> int:
+def suspend(
+    case_ids: tuple[str, ...],
+    status: str | None,
+    workflow: str | None,
+    tenant: str | None,
+    store: str,
+) -> int:
     """Let cases stand still until they are resumed.
 
-    Name the cases, or give --status or --workflow. Exits with 1 when one could not be suspended.
+    Name the cases, or give --status, --workflow or --tenant. Exits with 1 when one could not
+    be suspended.
     """
-    selection = Selection(case_ids, status, workflow)
+    selection = Selection(case_ids, status, workflow, tenant)
 
     async def act(engine: Engine, case_id: str) -> None:
         await engine.suspend(case_id)
@@ -102,14 +111,20 @@ def suspend(case_ids: tuple[str, ...], status: str | None, workflow: str | None,
 @click.argument("case_ids", nargs=-1, metavar="[CASE]...")
 @selection_options
 @store_option
-def resume(case_ids: tuple[str, ...], status: str | None, workflow: str | None, store: str) -> int:
+def resume(
+    case_ids: tuple[str, ...],
+    status: str | None,
+    workflow: str | None,
+    tenant: str | None,
+    store: str,
+) -> int:
     """Have every unfinished case of a store go on, or resume the suspended cases that are named.
 
-    Suspended cases are named, or selected by --status or --workflow. For each case a line of
-    JSON tells how it then stands. Exits with 0 when all completed, 1 when one failed or could
-    not be resumed, 3 when one waits for outside work.
+    Suspended cases are named, or selected by --status, --workflow or --tenant. For each
+    case a line of JSON tells how it then stands. Exits with 0 when all completed, 1 when one
+    failed or could not be resumed, 3 when one waits for outside work.
     """
-    selection = Selection(case_ids, status, workflow)
+    selection = Selection(case_ids, status, workflow, tenant)
     if selection.is_empty:
         return _resume_all(store)
 
@@ -129,14 +144,15 @@ def cancel(
     compensate: bool,
     status: str | None,
     workflow: str | None,
+    tenant: str | None,
     store: str,
 ) -> int:
     """Withdraw all work of cases; they then have no result.
 
-    Name the cases, or give --status or --workflow. Exits with 1 when one could not be cancelled,
-    or undoing it has failed, with 3 when undoing it waits for outside work.
+    Name the cases, or give --status, --workflow or --tenant. Exits with 1 when one could not
+    be cancelled, or undoing it has failed, with 3 when undoing it waits for outside work.
     """
-    selection = Selection(case_ids, status, workflow)
+    selection = Selection(case_ids, status, workflow, tenant)
 
     async def act(engine: Engine, case_id: str) -> None:
         await engine.cancel(case_id, compensate=compensate)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     help="One parameter: text as it is, other types as JSON. Goes before --input.",
 )
 @click.option("--case", "case_id", metavar="ID", help="A name for the case; else one is made up.")
+@click.option("--tenant", metavar="NAME", help="Whose case it is.")
 @store_option
 def run(
     file: str,
@@ -37,6 +38,7 @@ def run(
     text: str | None,
     pairs: tuple[str, ...],
     case_id: str | None,
+    tenant: str | None,
     store: str,
 ) -> int:
     """Run a workflow of a .knhk file, and print its result as JSON.
@@ -56,7 +58,7 @@ def run(
 
     async def begin(engine: Engine) -> CaseHandle:
         await engine.deploy(module)
-        return await engine.start(chosen.name, case_id=case_id, **values)
+        return await engine.start(chosen.name, values, case_id=case_id, tenant=tenant)
 
     return _follow_one(begin, store)
 

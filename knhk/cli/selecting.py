@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
@@ -19,23 +20,26 @@ STATUSES: Final = ("running", "suspended", "completed", "failed", "cancelled", "
 
 @dataclass(frozen=True)
 class Selection:
-    """Cases by their names, or else by how they stand and what they are cases of."""
+    """Cases by their names, or else by how they stand, what they are cases of, and whose."""
 
     names: tuple[str, ...]
     status: str | None
     workflow: str | None
+    tenant: str | None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was said of any case."""
-        return not self.names and self.status is None and self.workflow is None
+        return not self.names and (self.status, self.workflow, self.tenant) == (None,) * 3
 
     def check(self) -> None:
         """Refuse what names no cases, and what names them in both ways."""
         if self.is_empty:
-            raise click.UsageError("name the cases, or give --status or --workflow")
-        if self.names and (self.status or self.workflow):
-            raise click.UsageError("either name the cases, or give --status and --workflow")
+            raise click.UsageError("name the cases, or give --status, --workflow or --tenant")
+        if self.names and (self.status or self.workflow or self.tenant):
+            raise click.UsageError(
+                "either name the cases, or give --status, --workflow and --tenant"
+            )
 
     async def cases(self, engine: Engine, states: Sequence[str]) -> list[str]:
         """The names of the cases; without a status those in one of ``states``.
@@ -46,10 +50,10 @@ class Selection:
             return list(dict.fromkeys(self.names))
         wanted = states if self.status is None else (self.status,)
         found: list[CaseRow] = []
-        workflow = self.workflow or ""
-        while page := await engine.cases(
-            status=wanted, workflow=workflow, after=found[-1] if found else None
-        ):
+        asking = partial(
+            engine.cases, status=wanted, workflow=self.workflow or "", tenant=self.tenant or ""
+        )
+        while page := await asking(after=found[-1] if found else None):
             found.extend(page)
         return [row.id for row in found if not row.parent]
 
@@ -62,4 +66,7 @@ def selection_options(command: F) -> F:
     workflow = click.option(
         "--workflow", metavar="NAME", help="All cases of that workflow, in place of CASE."
     )
-    return status(workflow(command))
+    tenant = click.option(
+        "--tenant", metavar="NAME", help="All cases of that tenant, in place of CASE."
+    )
+    return status(workflow(tenant(command)))

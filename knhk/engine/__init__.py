@@ -5,9 +5,11 @@
 
 from knhk.call import Call, current_call
 from knhk.engine.clock import Clock, SystemClock
+from knhk.engine.concurrency import Concurrency
 from knhk.engine.engine import Engine
 from knhk.engine.events import Event, Observer
 from knhk.engine.handle import CaseHandle
+from knhk.engine.limits import Limits
 from knhk.engine.report import (
     CaseReport,
     EventWait,
@@ -17,6 +19,8 @@ from knhk.engine.report import (
     Waits,
     WorkOffer,
 )
+from knhk.engine.slots import LimitUse
+from knhk.engine.stalling import Stall
 from knhk.engine.verifying import Fault
 
 __all__ = [
@@ -24,12 +28,16 @@ __all__ = [
     "CaseHandle",
     "CaseReport",
     "Clock",
+    "Concurrency",
     "Engine",
     "Event",
     "EventWait",
     "Fault",
     "ItemReport",
+    "LimitUse",
+    "Limits",
     "Observer",
+    "Stall",
     "Step",
     "SubCase",
     "SystemClock",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import final
 
 from knhk.connect import ConnectorPool
+from knhk.engine.concurrency import Concurrency, Needs, needs_of
 from knhk.engine.handler import Handler, find_callable
 from knhk.engine.performer import (
     ConnectorPerformer,
@@ -30,6 +32,7 @@ from knhk.model import (
     Section,
 )
 from knhk.plugins import task_types
+from knhk.surroundings import surroundings
 
 __all__ = ["Callees"]
 
@@ -38,9 +41,13 @@ __all__ = ["Callees"]
 class Callees:
     """Finds the performers of tasks; plain callables are called in ``threads``."""
 
-    def __init__(self, threads: ThreadPool, connectors: ConnectorPool) -> None:
+    def __init__(
+        self, threads: ThreadPool, connectors: ConnectorPool, concurrency: Concurrency
+    ) -> None:
         self._threads = threads
         self._connectors = connectors
+        self._surroundings = surroundings()
+        self._concurrency = concurrency
 
     def performers(self, net: Net, places: Sequence[Path]) -> Mapping[str, Performer]:
         """A performer for each task of ``net``, by its name.
@@ -66,12 +73,30 @@ class Callees:
             if node.task is not None and node.task.compensation is not None
         }
 
+    def needs(
+        self, net: Net, performers: Mapping[str, Performer], undoers: Mapping[str, Performer]
+    ) -> Needs:
+        """The places that work items of ``net`` need, where something is limited."""
+        return needs_of(net, performers, undoers, self._concurrency)
+
     def _performer(
         self,
         callee: Callee,
         specs: Mapping[str, Connector],
         places: Sequence[Path],
         *,
+        is_choice: bool,
+    ) -> Performer:
+        make = partial(self._found, callee, specs, places, is_choice)
+        if self._surroundings is None:
+            return make()
+        return self._surroundings.performer(callee, make)
+
+    def _found(
+        self,
+        callee: Callee,
+        specs: Mapping[str, Connector],
+        places: Sequence[Path],
         is_choice: bool,
     ) -> Performer:
         if callee.kind == CALLEE_PYTHON:

@@ -16,16 +16,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Final, TypeVar, final
 
-import anyio
-
-from knhk.engine.catalogue import Catalogue, in_thread
+from knhk.engine.catalogue import Catalogue, asked
+from knhk.engine.facts import read_outcome
 from knhk.engine.failing import failure_of
 from knhk.engine.kin import TooDeep, ending_of, is_wanted, named, sub_case_id
 from knhk.engine.live import LiveCase
+from knhk.engine.payloads import fetched, joined, refers
 from knhk.engine.performer import SubWorkflow
-from knhk.engine.runtime import Runtime
+from knhk.engine.runtime import Opening, Runtime
 from knhk.engine.version import Version
 from knhk.engine.work import Work
 from knhk.errors import (
@@ -35,11 +36,13 @@ from knhk.errors import (
     JournalConflict,
     JournalError,
     KnhkError,
+    MisfitError,
     SnapshotError,
+    StoreAway,
     StoreDamaged,
     UnknownName,
 )
-from knhk.journal import UNFINISHED, CaseRow, Journal, Stored
+from knhk.journal import UNFINISHED, CaseRow, Journal, Receipt, Stored
 from knhk.model import CaseStatus
 
 __all__ = ["ENDED", "Cases", "Receipt"]
@@ -48,25 +51,6 @@ __all__ = ["ENDED", "Cases", "Receipt"]
 ENDED: Final = (CaseStatus.completed, CaseStatus.cancelled)
 
 T = TypeVar("T")
-
-
-@final
-class Receipt:
-    """Waits for what was queued to be written."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-        self._error: JournalError | None = None
-
-    def __call__(self, error: JournalError | None) -> None:
-        self._error = error
-        self._event.set()
-
-    async def written(self) -> None:
-        """Return when it is written; raise what kept it from being."""
-        await self._event.wait()
-        if self._error is not None:
-            raise self._error
 
 
 @final
@@ -83,19 +67,31 @@ class Cases:
 
     # New ones
 
-    async def open(self, version: Version, row: CaseRow, values: dict[str, object]) -> LiveCase:
+    async def open(
+        self, version: Version, row: CaseRow, values: dict[str, object], receipt: Receipt
+    ) -> LiveCase:
         """Begin a case with parameters that fit; it is in the journal when this returns.
 
-        Raises :class:`~knhk.errors.CaseExists` for an id that is taken.
+        Raises :class:`~knhk.errors.CaseExists` for an id that is taken, and what ``receipt``
+        raises while the store is away.
         """
         if row.id in self._runtime.live:
             raise CaseExists(row.id)
-        receipt = Receipt()
+        opening = Opening()
+
+        def opened(error: JournalError | None) -> None:
+            self._runtime.opening.pop(row.id, None)
+            opening.end()
+            receipt(error)
+
         try:
-            live = LiveCase.new(self._runtime, version, row, values, receipt)
+            live = LiveCase.new(self._runtime, version, row, values, opened)
+            self._runtime.opening.setdefault(row.id, opening)
             await receipt.written()
         except JournalConflict as error:
             raise CaseExists(row.id) from error
+        except MisfitError as error:
+            raise InputError(f"workflow {version.name!r}", error.misfits) from error
         return live
 
     # Those of the journal
@@ -135,13 +131,18 @@ class Cases:
         return live
 
     async def load_all(self, rows: Sequence[CaseRow]) -> AsyncIterator[LiveCase]:
-        """Bring many cases back, like :meth:`load`; those that cannot be are stranded."""
+        """Bring many cases back, like :meth:`load`; those that cannot be are stranded.
+
+        Raises :class:`~knhk.errors.StoreAway` when the store is.
+        """
         ids = [row.id for row in rows if row.id not in self._runtime.live]
         stored = {one.row.id: one for one in await self._ask(self._journal.stored, ids)}
         for row in rows:
             await self._runtime.writer.room()
             try:
                 live = self._runtime.live.get(row.id) or await self.load(row, stored.get(row.id))
+            except StoreAway:
+                raise
             except KnhkError as error:
                 self._runtime.strand(row, error)
                 continue
@@ -149,20 +150,40 @@ class Cases:
                 yield live
 
     async def wake(self, ids: Sequence[str]) -> None:
-        """Bring parked cases back whose time has come."""
+        """Bring parked cases back whose time has come; may be asked again where that failed.
+
+        Raises :class:`~knhk.errors.StoreAway` when the store is.
+        """
         stored = await self._ask(self._journal.stored, ids)
         for one in stored:
             await self._runtime.writer.room()
             try:
                 if one.row.id not in self._runtime.live and one.row.status in UNFINISHED:
                     await self.load(one.row, one)
+            except StoreAway:
+                raise
             except KnhkError as error:
                 self._runtime.strand(one.row, error)
 
+    async def acquit(self) -> None:
+        """Strike those off the stranded ones that have ended, or that the store does not have."""
+        for case_id in list(self._runtime.stranded):
+            row = await self._ask(self._journal.case, case_id)
+            if row is None or row.status not in UNFINISHED:
+                self._runtime.acquit(case_id, row)
+
     async def _load_one(self, row: CaseRow, stored: Stored | None = None) -> LiveCase | None:
+        opening = self._runtime.opening.get(row.id)
+        if opening is not None:
+            # Its row is there, and the engine is about to hear of it: it is not to run twice.
+            await opening.ended()
+            live = self._runtime.live.get(row.id)
+            if live is not None:
+                return live
         version = await self._catalogue.version(row.workflow, row.digest)
         if stored is None:
             stored = (await self._ask(self._journal.stored, (row.id,)))[0]
+        stored = await self._with_payloads(stored)
         live = self._runtime.live.get(row.id)
         if live is not None:  # somebody else was quicker
             return live
@@ -171,7 +192,7 @@ class Cases:
         except SnapshotError:
             # It is of another release, damaged, or not enough: the inputs are all that counts.
             rows = await self._ask(self._journal.inputs, row.id)
-            stored = Stored(row, None, rows)
+            stored = await self._with_payloads(Stored(row, None, rows))
             live = LiveCase.load(self._runtime, version, stored)
         if live.case.status is not row.status and (fresh := await self.row(row.id)) != row:
             return await self._load_one(fresh)  # it was run, and has left memory, meanwhile
@@ -188,6 +209,16 @@ class Cases:
             if live.case.status in UNFINISHED:
                 live.cancel()
         return live
+
+    async def _with_payloads(self, stored: Stored) -> Stored:
+        """What is stored of a case, with the payloads that its bodies refer to."""
+        bodies = [entry.body for entry in stored.inputs if refers(entry.body)]
+        if stored.snapshot is not None and refers(stored.snapshot.body):
+            bodies.append(stored.snapshot.body)
+        if not bodies:
+            return stored
+        payloads = await self._ask(fetched, self._journal, bodies)
+        return stored._replace(payloads=payloads)
 
     def _is_wanted(self, row: CaseRow) -> bool:
         """Whether a case is no part of another, or one that is waited for."""
@@ -206,9 +237,15 @@ class Cases:
     # Sub-cases
 
     async def begin(self, parent: LiveCase, work: Work) -> None:
-        """Begin the sub-case that does a piece of work, or find it again."""
+        """Begin the sub-case that does a piece of work, or find it again.
+
+        Raises :class:`~knhk.errors.StoreAway` when the store is; then it may be asked again.
+        """
         try:
             await self._begin(parent, work)
+            work.is_begun = True
+        except StoreAway:
+            raise
         except (InputError, ExpressionError, TooDeep, CaseExists) as error:
             if parent.holds(work):
                 parent.give_up(work, *failure_of(error))
@@ -232,7 +269,11 @@ class Cases:
                 await self.load(row)
             return  # its end will tell the parent
         version = await self._catalogue.read_only(row.workflow, row.digest)
-        value, failure = ending_of(row.id, version.facts, row.status, row.outcome)
+        outcome = row.outcome
+        if refers(outcome):
+            payloads = await self._ask(fetched, self._journal, (outcome,))
+            outcome = read_outcome(row.id, partial(joined, payloads=payloads), outcome)
+        value, failure = ending_of(row.id, version.facts, row.status, outcome)
         if parent.holds(work):
             parent.take_over(row, value, failure)
         if live is not None:
@@ -259,11 +300,15 @@ class Cases:
             parent=parent.id,
             parent_item=start.call.item,
             depth=depth,
+            tenant=parent.standing.row.tenant,
         )
-        await self.open(version, row, values)
+        await self.open(version, row, values, Receipt())
 
     async def cancel(self, case_id: str) -> None:
-        """Cancel a sub-case that is not wanted any more, if it is there and has not ended."""
+        """Cancel a sub-case that is not wanted any more, if it is there and has not ended.
+
+        Raises :class:`~knhk.errors.StoreAway` when the store is; then it may be asked again.
+        """
         await self._runtime.writer.room()
         live = self._runtime.live.get(case_id)
         if live is not None:
@@ -274,8 +319,10 @@ class Cases:
             return
         try:
             await self.load(row)  # which cancels what is not wanted
+        except StoreAway:
+            raise
         except KnhkError as error:
             self._runtime.strand(row, error)
 
     async def _ask(self, question: Callable[..., T], *args: object) -> T:
-        return await in_thread(self._journal, question, *args)
+        return await asked(self._journal, self._runtime.patience_s, question, *args)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, final
+from typing import TYPE_CHECKING, Final, TypeVar, final
 
 import anyio
-import anyio.to_thread
 
 from knhk.engine.callees import Callees
 from knhk.engine.deployment import Deployment, bundle_of, offered
 from knhk.engine.version import Version
-from knhk.errors import StoreDamaged, UnknownName, UsageError
-from knhk.journal import Journal
+from knhk.errors import StoreAway, StoreDamaged, StoreUnavailable, UnknownName, UsageError
+from knhk.journal import PATIENCE_S, Journal
 from knhk.module import Module, load
+from knhk.surroundings import call_in_thread
 
 if TYPE_CHECKING:
     from knhk_dsl.environment import Environment
 
-__all__ = ["Catalogue", "in_thread"]
+__all__ = ["Catalogue", "asked", "in_thread"]
+
+#: Pauses between two questions to a store that is away: the first, and the longest.
+PAUSE_MIN_S: Final = 0.05
+PAUSE_MAX_S: Final = 1.0
 
 T = TypeVar("T")
 
@@ -37,8 +42,10 @@ class Catalogue:
         journal: Journal,
         environment: Callable[[], Environment],
         callees: Callees | None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._journal = journal
+        self._patience_s = patience_s
         self._environment = environment
         self._callees = callees
         self._deployments: dict[str, Deployment] = {}
@@ -64,7 +71,7 @@ class Catalogue:
 
     async def _compiled(self, source: str | Path) -> Module:
         try:
-            return await anyio.to_thread.run_sync(load, source, self._environment())
+            return await call_in_thread(partial(load, source, self._environment()))
         except OSError as error:
             raise UsageError(
                 f"the workflow file {source} cannot be read: {error.strerror}; give another path"
@@ -109,17 +116,45 @@ class Catalogue:
                 compiling = partial(
                     Deployment.of_bundle, bundle, self._environment(), self._callees
                 )
-                deployment = await anyio.to_thread.run_sync(compiling)
+                deployment = await call_in_thread(compiling)
                 self._deployments[digest] = deployment
         self._loading.pop(digest, None)
         return deployment
 
     async def _ask(self, question: Callable[..., T], *args: object) -> T:
-        return await in_thread(self._journal, question, *args)
+        return await asked(self._journal, self._patience_s, question, *args)
+
+
+async def asked(
+    journal: Journal, patience_s: float, question: Callable[..., T], *args: object
+) -> T:
+    """Ask a journal something; while the store is away, again and again for ``patience_s``.
+
+    Raises :class:`~knhk.errors.StoreAway` then. Who is cancelled meanwhile does not wait.
+    """
+    if not journal.blocking:
+        return question(*args)
+    deadline = anyio.current_time() + patience_s
+    pause_s = PAUSE_MIN_S
+    # A disk of this machine answers or fails; only a server may do neither.
+    limit = math.inf if getattr(journal, "local", False) else deadline + PAUSE_MAX_S
+    with anyio.CancelScope(deadline=limit):
+        while True:
+            try:
+                return await in_thread(journal, question, *args)
+            except StoreAway:
+                if anyio.current_time() >= deadline:
+                    raise
+            await anyio.sleep(pause_s)
+            pause_s = min(2 * pause_s, PAUSE_MAX_S)
+    raise StoreUnavailable(
+        f"the store has not answered for {patience_s:g} s;"
+        " see that its server works, then ask again"
+    )
 
 
 async def in_thread(journal: Journal, question: Callable[..., T], *args: object) -> T:
-    """Ask a journal something: in a thread if it blocks."""
+    """Ask a journal something: in a thread if it blocks, of which one may let go."""
     if journal.blocking:
-        return await anyio.to_thread.run_sync(partial(question, *args))
+        return await call_in_thread(partial(question, *args), may_leave=True)
     return question(*args)

@@ -59,11 +59,11 @@ class Deployment:
             if workflow not in self.module:
                 raise UnknownName("workflow", workflow, self.module)
             found = self.module[workflow]
+            performers = self._callees.performers(found.net, self._places)
+            undoers = self._callees.undoers(found.net, self._places)
+            needs = self._callees.needs(found.net, performers, undoers)
             version = self._versions[workflow] = Version(
-                self.module.digest,
-                found,
-                self._callees.performers(found.net, self._places),
-                self._callees.undoers(found.net, self._places),
+                self.module.digest, found, performers, undoers, needs
             )
         return version
 

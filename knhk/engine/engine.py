@@ -13,37 +13,43 @@ happen exactly once; work is done at least once, with an idempotency key for eac
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeVar, final
+from typing import TYPE_CHECKING, TypeVar, final
 
 import anyio
-import anyio.to_thread
 
 from knhk.connect import ConnectorPool
 from knhk.engine.callees import Callees
 from knhk.engine.cases import ENDED, Cases, Receipt
-from knhk.engine.catalogue import Catalogue, in_thread
+from knhk.engine.catalogue import Catalogue, asked, in_thread
 from knhk.engine.clock import Clock, SystemClock
+from knhk.engine.concurrency import Concurrency
 from knhk.engine.events import Observer
-from knhk.engine.facts import decode_object, encode_json, read_outcome
+from knhk.engine.facts import NO_PAYLOADS, Payloads, decode_object, encode_json, read_outcome
 from knhk.engine.forking import forked, up_to
 from knhk.engine.handle import CaseHandle
 from knhk.engine.kin import DEPTH_MAX, cancelled
+from knhk.engine.limits import USUAL, Limits
 from knhk.engine.live import LiveCase, Refused
+from knhk.engine.naming import check_case_id, check_event_name, check_tenant, fresh_case_id
+from knhk.engine.opening import all_parameters
 from knhk.engine.parking import AFTER_S
+from knhk.engine.payloads import fetched, joined, refers
 from knhk.engine.plain import JSON, jsonable
 from knhk.engine.repairing import item_to_release, item_to_skip
 from knhk.engine.replaying import replay
 from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report, report_at
 from knhk.engine.runtime import Runtime
+from knhk.engine.slots import LimitUse
+from knhk.engine.stalling import AFTER_S as STALLED_AFTER_S
+from knhk.engine.stalling import Stall, Stalls, StallWatch
 from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import THREADS_MAX
-from knhk.engine.verifying import Fault, faults
+from knhk.engine.verifying import Fault, Verification
 from knhk.engine.work import Start
 from knhk.errors import (
     CaseEnded,
@@ -57,16 +63,20 @@ from knhk.errors import (
     MisfitError,
     NotOffered,
     ResultError,
+    StoreAway,
     UnknownName,
     UsageError,
 )
 from knhk.journal import (
     MEMORY,
+    PATIENCE_S,
     UNFINISHED,
     CaseRow,
     Durability,
+    InputRow,
     Journal,
     Stream,
+    VersionRow,
     open_journal,
 )
 from knhk.model import (
@@ -83,20 +93,19 @@ from knhk.model import (
     SKIP,
     START,
     SUSPEND,
+    US_PER_S,
     WITHDRAW,
     CaseStatus,
     Input,
     ItemState,
 )
 from knhk.module import Module
+from knhk.surroundings import call_in_thread
 
 if TYPE_CHECKING:
     from knhk_dsl.environment import Environment
 
 __all__ = ["Engine"]
-
-#: The longest name of a case, and of a message or signal.
-CASE_ID_MAX: Final = 255
 
 T = TypeVar("T")
 
@@ -112,12 +121,14 @@ class Engine:
         catalogue: Catalogue,
         runtime: Runtime | None,
         depth_max: int,
+        patience_s: float,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._catalogue = catalogue
         self._running = runtime
         self._depth_max = depth_max
+        self._patience_s = patience_s
 
     @classmethod
     @asynccontextmanager
@@ -131,6 +142,10 @@ class Engine:
         threads_max: int = THREADS_MAX,
         depth_max: int = DEPTH_MAX,
         park_after_s: float = AFTER_S,
+        patience_s: float = PATIENCE_S,
+        concurrency: Concurrency | None = None,
+        stalled_after_s: float = STALLED_AFTER_S,
+        limits: Limits = USUAL,
         clock: Clock | None = None,
         observer: Observer | None = None,
         environment: Environment | None = None,
@@ -143,14 +158,19 @@ class Engine:
         can be listed and shown. Sub-cases stand at most ``depth_max`` deep below the case that
         was begun first; one that would stand deeper fails its task with ``TooDeep``. A case
         that has had nothing to do for ``park_after_s`` leaves memory until it is woken.
-        ``observer`` is called for every event. Raises the family of
+        When the store goes away later (its server is down, its disk is full) work waits until it
+        is back; calls raise :class:`~knhk.errors.StoreAway` when they had to wait for
+        ``patience_s``. ``limits`` are how much else the engine takes; ``concurrency`` limits what
+        is at work at once, and says how tenants share.
+        ``observer`` is called for every event; every ``stalled_after_s`` it is told of the cases
+        that :meth:`stalled` finds, once of each. Raises the family of
         :class:`~knhk.errors.JournalError` for a store that cannot be used.
         """
         if depth_max < 0:
             raise UsageError(f"depth_max is how deep sub-cases may stand, not {depth_max}")
         if isinstance(store, (str, os.PathLike)):
             opening = partial(open_journal, store, durability=durability, reading=reading)
-            journal = await anyio.to_thread.run_sync(opening)
+            journal = await call_in_thread(opening)
         else:
             journal = store
         if clock is None:
@@ -158,14 +178,21 @@ class Engine:
         installed = _installed_environment if environment is None else lambda: environment
         try:
             if reading:
-                yield cls(journal, clock, Catalogue(journal, installed, None), None, depth_max)
+                catalogue = Catalogue(journal, installed, None, patience_s)
+                yield cls(journal, clock, catalogue, None, depth_max, patience_s)
                 return
-            runtime = Runtime(journal, clock, threads_max, observer, park_after_s)
+            shares = Concurrency() if concurrency is None else concurrency
+            runtime = Runtime(
+                journal, clock, threads_max, observer, park_after_s, limits, shares, patience_s
+            )
             connectors = ConnectorPool(runtime.threads.run)
-            callees = Callees(runtime.threads, connectors)
-            catalogue = Catalogue(journal, installed, callees)
-            engine = cls(journal, clock, catalogue, runtime, depth_max)
-            async with engine._running_cases(runtime, connectors, resume):
+            callees = Callees(runtime.threads, connectors, shares)
+            catalogue = Catalogue(journal, installed, callees, patience_s)
+            engine = cls(journal, clock, catalogue, runtime, depth_max, patience_s)
+            watch = StallWatch(
+                partial(engine.stalled, after_s=stalled_after_s), runtime, stalled_after_s
+            )
+            async with engine._running_cases(runtime, connectors, watch, resume):
                 yield engine
         finally:
             with anyio.CancelScope(shield=True):
@@ -173,7 +200,7 @@ class Engine:
 
     @asynccontextmanager
     async def _running_cases(
-        self, runtime: Runtime, connectors: ConnectorPool, resume: bool
+        self, runtime: Runtime, connectors: ConnectorPool, watch: StallWatch, resume: bool
     ) -> AsyncIterator[None]:
         """The task groups of the engine. What the block raises comes out as it was raised."""
         raised: BaseException | None = None
@@ -184,6 +211,8 @@ class Engine:
                 anyio.create_task_group() as workers,
             ):
                 runtime.run(workers, keepers, self._cases(runtime))
+                if runtime.observed:
+                    workers.start_soon(watch.run, name="knhk stall watch")
                 try:
                     if resume:
                         await self.resume(parked=False)
@@ -218,25 +247,44 @@ class Engine:
     # Cases
 
     async def start(
-        self, workflow: str, /, *, case_id: str | None = None, **parameters: object
+        self,
+        workflow: str,
+        parameters: Mapping[str, object] | None = None,
+        /,
+        *,
+        case_id: str | None = None,
+        tenant: str | None = None,
+        **named: object,
     ) -> CaseHandle:
         """Begin a case of a deployed workflow; its parameters are given by keyword.
 
         When this returns the case is in the journal. ``case_id`` names it; without it a name
-        is made up. Raises :class:`~knhk.errors.InputError` for parameters that do not fit,
-        and :class:`~knhk.errors.CaseExists` for a name that is taken.
+        is made up. It belongs to ``tenant``, if one is named: 1 to 255 printable characters.
+        Parameters may also stand in one mapping; those of a workflow that are themselves called
+        ``case_id`` or ``tenant`` must. Raises :class:`~knhk.errors.InputError` for parameters
+        that do not fit, :class:`~knhk.errors.UsageError` for a name that cannot be one or a
+        keyword that could mean either, and :class:`~knhk.errors.CaseExists` for a name that is
+        taken. After a :class:`~knhk.errors.StoreAway` the case may still come to be: ask for
+        it by its name, or start it again under the same one.
         """
         runtime = self._runtime("starting a case")
+        taken: dict[str, str] = {}
         if case_id is not None:
-            _check_case_id(case_id)
+            check_case_id(case_id)
+            taken["case_id"] = "the name of the case"
+        if tenant is not None:
+            check_tenant(tenant)
+            taken["tenant"] = "whose case it is"
         version = await self._catalogue.newest(workflow)
         now_us = self._clock.now_us()
-        values = version.workflow.accept(parameters, now_us)
-        await runtime.writer.room()
+        given = all_parameters(version.workflow, parameters or {}, named, taken)
+        values = version.workflow.accept(given, now_us)
+        await runtime.writer.admission()
         if case_id is None:
-            case_id = f"{workflow}-{secrets.token_hex(8)}"
-        row = CaseRow(case_id, version.name, version.digest, now_us)
-        live = await self._cases(runtime).open(version, row, values)
+            case_id = fresh_case_id(workflow, now_us)
+        row = CaseRow(case_id, version.name, version.digest, now_us, tenant=tenant or "")
+        receipt = Receipt(runtime.writer.patience)
+        live = await self._cases(runtime).open(version, row, values, receipt)
         return CaseHandle(live.standing, self._outcome)
 
     async def case(self, case_id: str) -> CaseHandle:
@@ -255,7 +303,9 @@ class Engine:
             row = fresh
         standing = self._running.standing(row)
         problem = self._running.stranded.get(case_id)
-        if problem is not None:
+        if problem is not None and row.status not in UNFINISHED:
+            self._running.acquit(case_id, row)
+        elif problem is not None:
             standing.strand(problem)
         elif case_id not in self._running.live and standing.status is not row.status:
             standing.move(row.status, row.outcome)
@@ -267,12 +317,14 @@ class Engine:
         status: CaseStatus | str | Sequence[CaseStatus | str] = (),
         workflow: str = "",
         parent: str = "",
+        tenant: str = "",
         after: CaseRow | None = None,
         limit: int = 1_000,
     ) -> tuple[CaseRow, ...]:
         """Cases by age, at most ``limit``; ``after`` is the last one of the page before.
 
-        With ``parent`` only the sub-cases that this case began itself.
+        With ``parent`` only the sub-cases that this case began itself, with ``tenant`` the cases
+        that belong to it.
         """
         wanted = (status,) if isinstance(status, str) else tuple(status)
         try:
@@ -286,6 +338,7 @@ class Engine:
             status=states,
             workflow=workflow,
             parent=parent,
+            tenant=tenant,
             after=after,
             limit=limit,
         )
@@ -299,36 +352,36 @@ class Engine:
         :class:`~knhk.errors.UnknownName` for a case or an input that is not there.
         """
         row = await self._row(case_id)
-        rows = await self._ask(self._journal.inputs, case_id)
+        rows, payloads = await self._history(row)
         if at is not None:
             version = await self._catalogue.read_only(row.workflow, row.digest)
-            return report_at(row, up_to(rows, at), version)
+            return report_at(row, up_to(rows, at), payloads, version)
         children: list[CaseRow] = []
         while page := await self.cases(parent=case_id, after=children[-1] if children else None):
             children.extend(page)
         try:
             version = await self._catalogue.read_only(row.workflow, row.digest)
         except KnhkError as error:
-            return report(row, rows, children, None, error)
-        return report(row, rows, children, version, None)
+            return report(row, rows, payloads, children, None, error)
+        return report(row, rows, payloads, children, version, None)
 
     async def verify(self, case_id: str) -> tuple[Fault, ...]:
         """What does not fit in what the store holds of a case; nothing if all does.
 
         Raises :class:`~knhk.errors.UnknownName`.
         """
-        row = await self._row(case_id)
-        while True:
-            rows = await self._ask(self._journal.inputs, case_id)
-            again = await self._row(case_id)
-            if again == row:  # else it went on while it was read
-                break
-            row = again
-        try:
-            version = await self._catalogue.read_only(row.workflow, row.digest)
-        except KnhkError as error:
-            return tuple(faults(row, rows, None, error))
-        return tuple(faults(row, rows, version, None))
+        record = await self._ask(self._journal.record, case_id)
+        if record is None:
+            raise UnknownName("case", case_id)
+        fault = await Verification(self._journal, self._catalogue, record).fault()
+        return () if fault is None else (fault,)
+
+    async def check(self) -> str:
+        """What is wrong with the store as a whole, in words; empty if nothing is.
+
+        It reads all of the store. :meth:`verify` looks at what its cases hold.
+        """
+        return await self._ask(self._journal.check)
 
     async def explain(self, case_id: str, task: str) -> str:
         """In words why a task of a case is or is not offered.
@@ -337,11 +390,11 @@ class Engine:
         """
         live = None if self._running is None else self._running.live.get(case_id)
         if live is not None:
-            return live.case.explain(task)
+            return live.explain(task)
         row = await self._row(case_id)
-        rows = await self._ask(self._journal.inputs, case_id)
+        rows, payloads = await self._history(row)
         version = await self._catalogue.read_only(row.workflow, row.digest)
-        return replay(version, row, rows).explain(task)
+        return replay(version, row, rows, payloads).explain(task)
 
     async def resume(self, *, parked: bool = True) -> tuple[CaseHandle, ...]:
         """Pick up every unfinished case that is not in memory, oldest first.
@@ -352,14 +405,18 @@ class Engine:
         runtime = self._runtime("resuming")
         handles: list[CaseHandle] = []
         after: CaseRow | None = None
-        while True:
-            asking = partial(self._journal.cases, status=UNFINISHED, awake=not parked, after=after)
-            page = await self._ask(asking)
-            if not page:
-                break
-            after = page[-1]
-            loaded = self._cases(runtime).load_all(page)
-            handles.extend([CaseHandle(live.standing, self._outcome) async for live in loaded])
+        with runtime.slots.held_back():  # what had begun before goes first
+            while True:
+                asking = partial(
+                    self._journal.cases, status=UNFINISHED, awake=not parked, after=after
+                )
+                page = await self._ask(asking)
+                if not page:
+                    break
+                after = page[-1]
+                loaded = self._cases(runtime).load_all(page)
+                handles.extend([CaseHandle(live.standing, self._outcome) async for live in loaded])
+        await self._cases(runtime).acquit()
         return tuple(handles)
 
     @property
@@ -368,6 +425,42 @@ class Engine:
         if self._running is None:
             return {}
         return MappingProxyType(self._running.stranded)
+
+    @property
+    def away(self) -> StoreAway | None:
+        """What keeps the store away now, while work waits to be written to it; else ``None``."""
+        return None if self._running is None else self._running.writer.away
+
+    @property
+    def concurrency(self) -> tuple[LimitUse, ...]:
+        """The limits that something has come under, and how far each is used now."""
+        return () if self._running is None else self._running.slots.usage()
+
+    async def stalled(self, *, after_s: float = STALLED_AFTER_S) -> tuple[Stall, ...]:
+        """Running cases that stand still though nothing stops them, by case.
+
+        In which nothing has happened for ``after_s``, and that the engine has let go of, or
+        whose timer is overdue, or whose work goes on and has no timeout, or that wait for what
+        cannot come. An engine that only reads tells what can be told from the store.
+        """
+        if after_s <= 0:
+            raise UsageError(f"after_s is how many seconds nothing has happened, not {after_s}")
+        now_us = self._clock.now_us()
+        stalls = Stalls(self._journal, self._catalogue, now_us, round(after_s * US_PER_S))
+        if self._running is None:
+            return await stalls.of_store()
+        return await stalls.of_engine(self._running)
+
+    async def versions(self, workflow: str = "") -> tuple[VersionRow, ...]:
+        """The deployed versions of a workflow, or of all, the newest of each name first.
+
+        Each with how many of its cases stand in which status. Raises
+        :class:`~knhk.errors.UnknownName` for a workflow that was never deployed.
+        """
+        found = await self._ask(self._journal.versions, workflow)
+        if workflow and not found:
+            raise UnknownName("workflow", workflow, await self._ask(self._journal.workflows))
+        return found
 
     # Work from outside
 
@@ -521,11 +614,15 @@ class Engine:
     async def _event(self, kind: int, case_id: str, name: str, value: object) -> int:
         """Give a case a message or a signal; how many items took it up."""
         what = INPUT_NAMES[kind]
-        _check_name(what, name)
+        check_event_name(what, name)
         try:
             async with self._reached(case_id, f"sending the {what} {name!r}") as live:
+                if kind == MESSAGE:
+                    live.refuse_messages()
                 fact = Input(kind, self._now_us(live), task=name, value=value)
                 return await self._give(live, [fact], "")
+        except MisfitError as error:
+            raise InputError(f"{what} {name!r}", error.misfits) from error
         except CaseEnded as ended:
             if ended.status not in (CaseStatus.completed.value, CaseStatus.cancelled.value):
                 why = f"case {case_id!r} cannot take the {what} {name!r}: {ended.asked}"
@@ -625,13 +722,13 @@ class Engine:
         if row.parent:
             raise UsageError(f"case {case_id!r} is a part of case {row.parent!r}: fork that one")
         if new_id is None:
-            new_id = f"{row.workflow}-{secrets.token_hex(8)}"
-        _check_case_id(new_id)
-        rows = await self._ask(self._journal.inputs, case_id)
+            new_id = fresh_case_id(row.workflow, self._clock.now_us())
+        check_case_id(new_id)
+        rows, payloads = await self._history(row)
         version = await self._catalogue.version(row.workflow, row.digest)
-        commit = forked(version, row, up_to(rows, at), new_id)
-        await runtime.writer.room()
-        receipt = Receipt()
+        commit = forked(version, row, up_to(rows, at), payloads, new_id)
+        await runtime.writer.admission()
+        receipt = Receipt(runtime.writer.patience)
         runtime.writer.put(commit, Stream(), receipt)
         try:
             await receipt.written()
@@ -650,8 +747,11 @@ class Engine:
             raise CaseEnded(case_id, str(row.status), asked)
 
     async def _give(self, live: LiveCase, facts: list[Input], task: str) -> int:
-        """Give facts and wait until they are written; how many items took up an event."""
-        receipt = Receipt()
+        """Give facts and wait until they are written; how many items took up an event.
+
+        After a :class:`~knhk.errors.StoreAway` they may still be written.
+        """
+        receipt = Receipt(self._runtime("writing").writer.patience)
         try:
             taken = live.give(*facts, written=receipt)
         except Refused as refused:
@@ -667,7 +767,7 @@ class Engine:
     async def _reached(self, case_id: str, asked: str) -> AsyncIterator[LiveCase]:
         """A case in memory for the length of the block, loaded from the journal if need be."""
         runtime = self._runtime(asked)
-        await runtime.writer.room()
+        await runtime.writer.admission()
         live = runtime.live.get(case_id)
         if live is None:
             row = await self._row(case_id)
@@ -682,19 +782,30 @@ class Engine:
         """The result of a case that stands where it will not move from by itself."""
         if standing.problem is not None:
             raise standing.problem
-        case = standing.row.id
+        case, outcome = standing.row.id, standing.outcome
+        if refers(outcome):
+            payloads = await self._ask(fetched, self._journal, (outcome,))
+            outcome = read_outcome(case, partial(joined, payloads=payloads), outcome)
         if standing.status is CaseStatus.cancelled:
-            raise cancelled(case, standing.outcome)
+            raise cancelled(case, outcome)
         if standing.status is CaseStatus.completed:
             row = standing.row
             version = await self._catalogue.read_only(row.workflow, row.digest)
-            return read_outcome(case, version.facts.decode_result, standing.outcome)
-        told = read_outcome(case, decode_object, standing.outcome)
+            return read_outcome(case, version.facts.decode_result, outcome)
+        told = read_outcome(case, decode_object, outcome)
         if standing.status is CaseStatus.stuck:
             raise CaseStuck(case, str(told.get("marking", "")))
         raise CaseFailed(
             case, str(told.get("task")), str(told.get("error")), str(told.get("message"))
         )
+
+    async def _history(self, row: CaseRow) -> tuple[Sequence[InputRow], Payloads]:
+        """All inputs of a case, and the payloads that they and its outcome refer to."""
+        rows = await self._ask(self._journal.inputs, row.id)
+        bodies = [row.outcome, *(entry.body for entry in rows)]
+        if not any(map(refers, bodies)):
+            return rows, NO_PAYLOADS
+        return rows, await self._ask(fetched, self._journal, bodies)
 
     async def _row(self, case_id: str) -> CaseRow:
         row = await self._ask(self._journal.case, case_id)
@@ -703,7 +814,7 @@ class Engine:
         return row
 
     async def _ask(self, question: Callable[..., T], *args: object) -> T:
-        return await in_thread(self._journal, question, *args)
+        return await asked(self._journal, self._patience_s, question, *args)
 
     def _cases(self, runtime: Runtime) -> Cases:
         return Cases(self._journal, runtime, self._catalogue, self._depth_max)
@@ -726,17 +837,10 @@ def _installed_environment() -> Environment:
     return environment()
 
 
-def _check_case_id(case_id: str) -> None:
-    if not case_id or len(case_id) > CASE_ID_MAX or not case_id.isprintable():
-        raise UsageError(
-            f"a case id is 1 to {CASE_ID_MAX} printable characters, not {case_id[:40]!r}"
-        )
-
-
 def _offers(live: LiveCase) -> Iterable[WorkOffer]:
     for number in live.outside_items():
         item = live.case.item(number)
-        start = Start.of(live.case, number, live.version.name)
+        start = Start.of(live.case, number, live.version.name, live.standing.row.tenant)
         yield WorkOffer(
             live.id,
             live.version.name,
@@ -750,13 +854,6 @@ def _offers(live: LiveCase) -> Iterable[WorkOffer]:
             tuple(jsonable(value) for value in start.args),
             tuple((name, jsonable(value)) for name, value in start.kwargs.items()),
             item.undoes,
-        )
-
-
-def _check_name(kind: str, name: str) -> None:
-    if not name or len(name) > CASE_ID_MAX or not name.isprintable():
-        raise UsageError(
-            f"the name of a {kind} is 1 to {CASE_ID_MAX} printable characters, not {name[:40]!r}"
         )
 
 

@@ -42,9 +42,11 @@ class Event:
     (withdrawn, given back or timed out), ``late`` (work
     that had been stopped gave a result, or raised what ``message`` says; it is thrown away),
     ``message`` and ``signal`` (one was sent to the case; ``task`` is its name), ``suspended``,
+    ``stalled`` (nothing has happened in it for long; ``message`` says why),
     or for the end of a case ``case completed``, ``case failed``, ``case cancelled``,
-    ``case stuck``. ``at_us`` is microseconds since the Unix epoch; ``item`` is -1 and
-    ``task`` empty where there is none.
+    ``case stuck``. Of the engine itself, with no case: ``store away`` (``message`` says why) when
+    work begins to wait for the store, and ``store back`` when it goes on. ``at_us`` is microseconds
+    since the Unix epoch; ``item`` is -1 and ``task`` empty where there is none.
     """
 
     at_us: int

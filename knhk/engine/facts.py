@@ -9,8 +9,9 @@ into the case.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar, final
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, TypeVar, final
 
 import msgspec
 
@@ -33,13 +34,20 @@ from knhk.model import (
 )
 
 __all__ = [
+    "NO_PAYLOADS",
     "Facts",
+    "Payloads",
     "decode_json",
     "decode_object",
     "encode_json",
     "encode_snapshot",
     "read_outcome",
+    "whole",
 ]
+
+#: What bodies refer to, by its hash (:mod:`knhk.engine.payloads`).
+Payloads: TypeAlias = Mapping[bytes, bytes]
+NO_PAYLOADS: Final[Payloads] = MappingProxyType({})
 
 T = TypeVar("T")
 
@@ -71,6 +79,43 @@ def decode_json(body: bytes) -> object:
 def decode_object(body: bytes) -> dict[str, object]:
     """Bytes of a JSON object as plain values; raises ``ValueError``."""
     return _object(decode_json(body))
+
+
+def whole(body: bytes, payloads: Payloads) -> dict[str, object]:
+    """Bytes of a JSON object as plain values, with what it refers to; raises ``ValueError``."""
+    found = decode_json(body)
+    if not isinstance(found, dict):
+        raise ValueError("there is no JSON object")  # noqa: TRY004  of the data, not of a caller
+    if "blobs" in found:
+        _put_back(found, found.pop("blobs"), payloads)
+    return found
+
+
+def _put_back(found: dict[str, object], references: object, payloads: Payloads) -> None:
+    """Put each payload at its place in an object."""
+    entries: list[Any] = references if isinstance(references, list) else [None]
+    if any(not isinstance(entry, list) or len(entry) != 2 for entry in entries):
+        raise ValueError("its references to payloads make no sense")
+    try:
+        for entry in entries:
+            key, path = entry
+            place: Any = found
+            for step in path[:-1]:
+                place = place[step]
+            if place[path[-1]] is not None:
+                raise ValueError(f"something stands in the place of the payload {key}")
+            place[path[-1]] = _payload(key, payloads)
+    except (TypeError, LookupError) as error:
+        raise ValueError(f"its references to payloads make no sense ({error})") from error
+
+
+def _payload(key: str, payloads: Payloads) -> object:
+    data = payloads.get(bytes.fromhex(key))
+    if data is None:
+        raise ValueError(f"the payload {key} is missing in the store")
+    if not data:
+        raise ValueError(f"the payload {key} has been changed: it has another hash now")
+    return whole(data, payloads)["value"]
 
 
 def read_outcome(case: str, decode: Callable[[bytes], T], outcome: bytes) -> T:
@@ -127,6 +172,8 @@ class Facts:
 
     def encode(self, fact: Input, item: WorkItem | None) -> bytes:
         """The body of an input of a work item, or of none. Raises `MisfitError`."""
+        if fact.value is None and not fact.error and not fact.message:
+            return b""
         body: dict[str, object] = {}
         if fact.error:
             body["error"] = fact.error
@@ -155,15 +202,18 @@ class Facts:
             return self._elements[fact.task].encode(fact.value)
         return JSON.encode(fact.value)
 
-    def decode(self, row: InputRow, item: WorkItem | None) -> Input:
+    def decode(
+        self, row: InputRow, item: WorkItem | None, payloads: Payloads = NO_PAYLOADS
+    ) -> Input:
         """The input of a row; ``item`` is its work item, as it was before that input.
 
-        Raises :class:`StoreDamaged` for a row that does not fit the workflow.
+        ``payloads`` are what its body may refer to. Raises :class:`StoreDamaged` for a row that
+        does not fit the workflow.
         """
         if not row.body:
             return Input(row.kind, row.at_us, row.item, row.task)
         try:
-            body = _object(decode_json(row.body))
+            body = whole(row.body, payloads)
             value = self._decode_value(row, body.get("value"), item)
             return Input(
                 row.kind,

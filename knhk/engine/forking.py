@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from knhk.engine.facts import Payloads
 from knhk.engine.outcome import outcome_of
 from knhk.engine.replaying import replay
 from knhk.engine.version import Version
@@ -28,17 +29,19 @@ def up_to(rows: Sequence[InputRow], at: int) -> Sequence[InputRow]:
     return rows[: at + 1]
 
 
-def forked(version: Version, row: CaseRow, rows: Sequence[InputRow], new_id: str) -> Commit:
+def forked(
+    version: Version, row: CaseRow, rows: Sequence[InputRow], payloads: Payloads, new_id: str
+) -> Commit:
     """What begins a case ``new_id`` with a copy of ``rows``, the first inputs of the case ``row``.
 
     Raises :class:`CaseEnded` where the case had ended by then, and :class:`UsageError` where it
     cannot be copied.
     """
-    opened = CaseRow(new_id, row.workflow, row.digest, row.created_us)
+    opened = CaseRow(new_id, row.workflow, row.digest, row.created_us, tenant=row.tenant)
     copies = _chained(opened, rows)
-    before = replay(version, row, rows)
+    before = replay(version, row, rows, payloads)
     try:
-        case = replay(version, opened, copies)
+        case = replay(version, opened, copies, payloads)
         same = _picture(case) == _picture(before)
     except ReplayError:
         same = False

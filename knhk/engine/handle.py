@@ -39,6 +39,11 @@ class CaseHandle:
         return self._standing.row.parent
 
     @property
+    def tenant(self) -> str:
+        """Whose case it is; empty where nobody tells tenants apart."""
+        return self._standing.row.tenant
+
+    @property
     def status(self) -> CaseStatus:
         """Where the case stands, as the journal has it."""
         return self._standing.status

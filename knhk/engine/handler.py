@@ -70,6 +70,8 @@ class Handler:
         self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
     ) -> Callable[[], object]:
         """The call with its arguments; raises :class:`ArgumentError` naming every misfit."""
+        if not (args or kwargs or self._call_parameter):
+            return self._function
         misfits: list[Misfit] = []
         names = [*self._positional, *([self._rest] * (len(args) - len(self._positional)))]
         made_args = [

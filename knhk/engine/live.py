@@ -17,7 +17,6 @@ that an attempt that is made again after a crash is given equal arguments.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,21 +24,34 @@ from functools import partial
 from typing import Final, Protocol, final
 
 from knhk.call import Call
+from knhk.engine.admission import admission
 from knhk.engine.clock import Clock
 from knhk.engine.events import TOLD, Event
 from knhk.engine.facts import encode_json, encode_snapshot
 from knhk.engine.failing import MESSAGE_MAX, Failing
+from knhk.engine.fairness import line_of
 from knhk.engine.kin import sub_case_id
+from knhk.engine.limits import Limits
 from knhk.engine.outcome import outcome_of
 from knhk.engine.parking import Parking
+from knhk.engine.payloads import put_away, put_away_known
 from knhk.engine.performer import Manner, Outside, SubWorkflow
 from knhk.engine.plain import jsonable
 from knhk.engine.replaying import revive, starts_again
+from knhk.engine.slots import Slots
 from knhk.engine.standing import CaseStanding
 from knhk.engine.timers import Timers
 from knhk.engine.version import Version
 from knhk.engine.work import Start, Work
-from knhk.errors import JournalError, KnhkError, MisfitError, SnapshotError, StoreDamaged
+from knhk.errors import (
+    JournalError,
+    KnhkError,
+    LimitExceeded,
+    Misfit,
+    MisfitError,
+    SnapshotError,
+    StoreDamaged,
+)
 from knhk.journal import (
     UNFINISHED,
     CaseRow,
@@ -79,19 +91,18 @@ from knhk.model import (
     ItemState,
 )
 
-__all__ = ["Host", "LiveCase", "Refused"]
+__all__ = ["Host", "LiveCase", "Refused", "may_go_on"]
 
 _log = logging.getLogger(__name__)
 
 
-#: A snapshot is taken after so many inputs; after more where the last one was large, so that
-#: all of them together are no larger than the inputs.
-SNAPSHOT_EVERY: Final = 200
+#: A snapshot is taken after more inputs where the last one was large: one for so many bytes of it,
+#: so that all of them together are no larger than the inputs.
 SNAPSHOT_INPUT_BYTES: Final = 64
 #: The callees that wait for an event, and what they are called.
 EVENTS: Final = {CALLEE_MESSAGE: "message", CALLEE_SIGNAL: "signal"}
-#: States of an item that something is still to come of.
-AT_WORK: Final = (ItemState.waiting, ItemState.offered, ItemState.started)
+#: What is no number of inputs.
+_NEVER: Final = 1 << 62
 
 
 class Refused(Exception):
@@ -103,6 +114,8 @@ class Host(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+    @property
+    def limits(self) -> Limits: ...
     @property
     def timers(self) -> Timers: ...
     @property
@@ -131,6 +144,9 @@ class Host(Protocol):
     @property
     def parking(self) -> Parking: ...
 
+    @property
+    def slots(self) -> Slots: ...
+
     def is_live(self, case_id: str) -> bool:
         """Whether a case is in memory."""
 
@@ -153,6 +169,8 @@ class _Acts:
         self.moved: Standing | None = None
         self.failed: Input | None = None
         self.taken = 0
+        #: The payloads that the rows refer to, by hash.
+        self.blobs: dict[bytes, bytes] | None = None
 
 
 @final
@@ -172,14 +190,23 @@ class LiveCase:
         self.version: Final = version
         self.case: Final = case
         self.standing: Final = standing
+        self._tenant: Final = standing.row.tenant
         self._runtime = runtime
         self._stream = Stream()
         self._seq = seq
         self._hash = sealed
         self._pending = 0
         self._work: dict[int, Work] = {}
+        self._line = line_of(self._tenant, 0)
+        #: What may begin, where something is limited that concerns this case.
+        self._admission = admission(runtime.slots, version, self._tenant, self._begin)
         self._snapshot_seq = 0
-        self._snapshot_due = SNAPSHOT_EVERY
+        limits = runtime.limits
+        self._snapshot_due = limits.snapshot_inputs
+        self._inline_bytes_max: Final = limits.inline_bytes_max
+        self._inputs_max: Final = limits.case_inputs_max or _NEVER
+        #: The hashes of its payloads that are in the store, or in the queue to it.
+        self._known: set[bytes] | None = None
         #: Whether the journal may have it as parked.
         self._is_parked = False
         #: Whether the journal has heard of it.
@@ -221,7 +248,11 @@ class LiveCase:
         row, snapshot, rows = stored.row, stored.snapshot, stored.inputs
         sealed = rows[-1].hash if rows else b"" if snapshot is None else snapshot.hash
         live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed)
+        if case.status in UNFINISHED:
+            live.refuse_too_many()
         live._is_parked = True  # so it may be
+        if stored.payloads:
+            live._known = set(stored.payloads)
         if snapshot is not None:
             live._snapshot_at(snapshot.seq, len(snapshot.body))
             known = {entry.item for entry in rows if entry.kind == START}
@@ -233,7 +264,7 @@ class LiveCase:
         """Numbers of the items that the engine has started and that have not ended."""
         return {
             item.id
-            for item in self.case.items
+            for item in self.case.open_items
             if item.state is ItemState.started and self._manner(item) is not Manner.outside
         }
 
@@ -241,7 +272,13 @@ class LiveCase:
         """Go on after loading: do again what was being done, start what is offered."""
         again = self.begun()
         for start in list(starts_again(self.version, stored, again)) if again else ():
-            self._dispatch(start)
+            if self._admission is None:
+                self._dispatch(start)
+            else:
+                item = self.case.item(start.call.item)
+                self._admission.start_again(item, partial(self._dispatch, start))
+        for work in self._work.values():
+            work.at_us = self._now_us()
         if self.case.next_wake_us >= 0:
             self._runtime.timers.wake(self.id, self.case.next_wake_us)
         if self.case.status is CaseStatus.running:
@@ -252,10 +289,27 @@ class LiveCase:
             self._rest_or_leave()
 
     def _not_yet_started(self) -> Iterable[int]:
-        """Numbers of the items that are offered, and that the engine is to start."""
-        for item in self.case.items:
-            if item.state is ItemState.offered and self._manner(item) is not Manner.outside:
+        """Numbers of the items that are offered, and that the engine is to start now."""
+        for item in self.case.open_items:
+            if item.state is ItemState.offered and self._is_to_start(item):
                 yield item.id
+
+    def _is_to_start(self, item: WorkItem) -> bool:
+        """Whether the engine is to start an offered item, and may do so now."""
+        if self._manner(item) is Manner.outside:
+            return False
+        return self._admission is None or self._admission.admits(item)
+
+    def _begin(self, item: int) -> None:
+        """The turn of an item has come that had to wait for it."""
+        try:
+            self.give(Input(START, self._now_us(), item))
+        except Refused as refused:
+            assert self._admission is not None
+            self._admission.withdraw(item)
+            _log.info("case %s: item %d is not started any more: %s", self.id, item, refused)
+        except KnhkError as error:
+            self._runtime.lose(self, error)
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -273,12 +327,18 @@ class LiveCase:
         """Whether it has nothing to do but to wait, and nobody outside has work of it."""
         if self._pending or self._stream.error is not None or self.is_abandoned:
             return False
-        if self.standing.status not in UNFINISHED or any(self.outside_items()):
+        if self._admission is not None and self._admission.is_waiting:
             return False
-        return all(
-            isinstance(work.performer, SubWorkflow)
-            and not self._runtime.is_live(sub_case_id(work.start.call))
-            for work in self._work.values()
+        if self.standing.status not in UNFINISHED:
+            return False
+        for work in self._work.values():
+            if not work.is_begun or not isinstance(work.performer, SubWorkflow):
+                return False
+            if self._runtime.is_live(sub_case_id(work.start.call)):
+                return False
+        # What nothing could wake would never come back.
+        return not any(self.outside_items()) and (
+            may_go_on(self.case) or self.case.status is not CaseStatus.running
         )
 
     def park(self) -> None:
@@ -302,13 +362,16 @@ class LiveCase:
         """The state as it is now; none if it has no plain form."""
         plain = self.case.snapshot()
         body = b"" if plain is None else encode_snapshot(plain)
+        if plain is not None and self._known and len(body) > self._inline_bytes_max:
+            body = encode_snapshot(put_away_known(plain, self._inline_bytes_max, self._known))
         self._snapshot_at(self._seq, len(body))
         return Snapshot(self._seq, self._hash, body) if body else None
 
     def _snapshot_at(self, seq: int, size_bytes: int) -> None:
         """The next one is due after the more inputs the larger this one is."""
         self._snapshot_seq = seq
-        self._snapshot_due = seq + SNAPSHOT_EVERY + size_bytes // SNAPSHOT_INPUT_BYTES
+        every = self._runtime.limits.snapshot_inputs
+        self._snapshot_due = seq + every + size_bytes // SNAPSHOT_INPUT_BYTES
 
     # Facts
 
@@ -371,16 +434,21 @@ class LiveCase:
     ) -> int:
         if self._stream.error is not None:
             raise self._stream.error
+        self.refuse_too_many()
         # All bodies first: once a fact has been applied nothing may stand in its way.
-        waiting = deque((fact, self._body(fact)) for fact in facts)
+        waiting = [(fact, self._body(fact)) for fact in facts]
         before, cause = self.case.status, self.case.failure
         acts = _Acts()
         if event is not None and self._runtime.observed:
             acts.events.append(event)
         rows: list[InputRow] = []
         try:
-            while waiting:
-                fact, body = waiting.popleft()
+            at = 0
+            while at < len(waiting):
+                fact, body = waiting[at]
+                at += 1
+                if self._admission is not None and not self._admission.allows(fact):
+                    continue
                 why = self._apply(fact, body, rows, acts, waiting)
                 if why and not rows:
                     raise Refused(why)
@@ -388,6 +456,8 @@ class LiveCase:
             other_cause = status is CaseStatus.failed and self.case.failure is not cause
             if status is not before or other_cause:
                 acts.moved = self._moved(status, acts)
+                if self._admission is not None and status is not CaseStatus.running:
+                    self._admission.leave()
         except (Refused, StoreDamaged):
             raise
         except Exception as error:
@@ -401,15 +471,63 @@ class LiveCase:
             self._is_parked = False
             rest = Rest(is_parked=False)
         snapshot = self._snapshot() if self._seq >= self._snapshot_due else None
+        moved = acts.moved
+        if moved is not None and len(moved.outcome) > self._inline_bytes_max:
+            moved = replace(moved, outcome=self._put_away(moved.outcome, acts))
+        blobs = () if acts.blobs is None else tuple(acts.blobs.items())
         self._runtime.writer.put(
-            Commit(self.id, tuple(rows), opened, acts.moved, snapshot, rest),
+            Commit(self.id, tuple(rows), opened, moved, snapshot, rest, None, blobs),
             self._stream,
             partial(self._written, acts, written),
         )
+        if self._admission is not None:
+            self._admission.serve()
         return acts.taken
 
+    def refuse_too_many(self) -> None:
+        """Raise :class:`LimitExceeded` where the case may have no more inputs."""
+        inputs_max = self._inputs_max
+        if self._seq >= inputs_max:
+            raise LimitExceeded(
+                f"case {self.id!r} has {self._seq:,} inputs",
+                "case_inputs_max",
+                inputs_max,
+                "open the engine with a larger limit to have it go on, or to cancel it",
+            )
+
+    def refuse_messages(self) -> None:
+        """Raise :class:`LimitExceeded` where the case keeps as many messages as it may."""
+        kept_max = self._runtime.limits.case_messages_max
+        if self.case.kept >= kept_max:
+            raise LimitExceeded(
+                f"case {self.id!r} keeps {kept_max:,} messages that nobody takes",
+                "case_messages_max",
+                kept_max,
+                "send none that it does not wait for",
+            )
+
     def _body(self, fact: Input) -> bytes:
-        return self.version.facts.encode(fact, self._item(fact.item))
+        body = self.version.facts.encode(fact, self._item(fact.item))
+        if len(body) > self._inline_bytes_max:
+            bytes_max = self._runtime.limits.value_bytes_max
+            if len(body) > bytes_max:
+                what = f"it has {len(body):,} bytes as JSON, and Limits.value_bytes_max is"
+                why = f"{what} {bytes_max:,}; keep it elsewhere, and give the case its name"
+                raise MisfitError((Misfit("", why),))
+        return body
+
+    def _put_away(self, body: bytes, acts: _Acts) -> bytes:
+        """What a long body is in its row; what it then refers to is to be written with it."""
+        found, blobs = put_away(body, self._inline_bytes_max)
+        if self._known is None:
+            self._known = set()
+        if acts.blobs is None:
+            acts.blobs = {}
+        for key, data in blobs.items():
+            if key not in self._known:
+                self._known.add(key)
+                acts.blobs[key] = data
+        return found
 
     def _apply(
         self,
@@ -417,7 +535,7 @@ class LiveCase:
         body: bytes,
         rows: list[InputRow],
         acts: _Acts,
-        waiting: deque[tuple[Input, bytes]],
+        waiting: list[tuple[Input, bytes]],
     ) -> str:
         """Let the case take exactly what will be written; why it did not, if it did not."""
         at_us, kind, item, task = fact.at_us, fact.kind, fact.item, fact.task
@@ -428,6 +546,10 @@ class LiveCase:
         effects = self.case.apply(fact)
         if effects and effects[0].kind == REFUSED:
             return effects[0].why
+        if len(body) > self._inline_bytes_max:
+            body = self._put_away(body, acts)
+            sealed = link(self._hash, self.id, self._seq, at_us, kind, item, task, body)
+            row = InputRow(self.id, self._seq, at_us, kind, item, task, body, sealed)
         self._seq += 1
         self._hash = sealed
         rows.append(row)
@@ -439,7 +561,7 @@ class LiveCase:
         fact: Input,
         effects: list[Effect],
         acts: _Acts,
-        waiting: deque[tuple[Input, bytes]],
+        waiting: list[tuple[Input, bytes]],
     ) -> None:
         """Sort out what a fact calls for: starts at once, the rest when it is written."""
         if fact.kind == FAIL:
@@ -450,8 +572,8 @@ class LiveCase:
             # Offered when the case came to stand still, and not started since.
             again = [Input(START, fact.at_us, item) for item in self._not_yet_started()]
             waiting.extend((start, b"") for start in again)
-        if fact.kind == START and self._manner(self.case.item(fact.item)) is not Manner.outside:
-            acts.starts.append(Start.of(self.case, fact.item, self.version.name))
+        if fact.kind == START:
+            self._note_start(self.case.item(fact.item), acts)
         observed = self._runtime.observed
         if observed and fact.kind in TOLD:
             acts.events.append(self._told(fact))
@@ -461,12 +583,23 @@ class LiveCase:
                 what = "offered" if kind == OFFER else "stopped"
                 acts.events.append(self._event(self.case.now_us, what, effect.item))
             if kind == OFFER:
-                if self._manner(self.case.item(effect.item)) is not Manner.outside:
+                if self._is_to_start(self.case.item(effect.item)):
                     waiting.append((Input(START, fact.at_us, effect.item), b""))
             elif kind == STOP_WORK:
-                acts.stops.append(effect.item)
+                self._note_stop(effect.item, acts)
             elif kind == WAKE:
                 acts.wakes = True
+
+    def _note_start(self, item: WorkItem, acts: _Acts) -> None:
+        if self._manner(item) is not Manner.outside:
+            acts.starts.append(Start.of(self.case, item.id, self.version.name, self._tenant))
+            if self._admission is not None:
+                self._admission.start(item)
+
+    def _note_stop(self, item: int, acts: _Acts) -> None:
+        acts.stops.append(item)
+        if self._admission is not None:
+            self._admission.withdraw(item)
 
     def _told(self, fact: Input) -> Event:
         if fact.kind in (MESSAGE, SIGNAL):
@@ -537,16 +670,26 @@ class LiveCase:
     def _dispatch(self, start: Start) -> None:
         """Have the work done, unless it has been stopped since it was started."""
         call = start.call
+        ticket = None if self._admission is None else self._admission.hand_over(call)
         item = self.case.item(call.item)
         if item.state is not ItemState.started or item.attempt != call.attempt:
+            if ticket is not None:
+                ticket.release()
             return
         performer = self.version.performer(item)
         if isinstance(performer, Outside):
             return
         if start.problem is not None:
+            if ticket is not None:
+                ticket.free()
             self._fail(call.item, EXPRESSION_ERROR, str(start.problem), ("KnhkError",))
         else:
-            work = self._work[call.item] = Work(self, start, performer)
+            line = self._line
+            if self.version.priorities:
+                line = line_of(self._tenant, self.version.priorities.get(call.task, 0))
+            # The time of the case is that of the start, but for what had to wait for its turn.
+            at_us = self.case.now_us if ticket is None else self._now_us()
+            work = self._work[call.item] = Work(self, start, performer, at_us, line, ticket)
             self._runtime.dispatch(work)
 
     def holds(self, work: Work) -> bool:
@@ -556,12 +699,16 @@ class LiveCase:
     def finish(self, work: Work, value: object) -> None:
         """The work has given a value: the item completes, or fails if the value does not fit."""
         del self._work[work.start.call.item]
+        if work.ticket is not None:
+            work.ticket.free()
         self._complete(work.start.call, value)
 
     def give_up(self, work: Work, error: str, message: str, bases: tuple[str, ...]) -> None:
         """The work has failed."""
         item = work.start.call.item
         del self._work[item]
+        if work.ticket is not None:
+            work.ticket.free()
         self._fail(item, error, message, bases)
 
     def waits_for(self, row: CaseRow) -> bool:
@@ -580,6 +727,8 @@ class LiveCase:
     def abandon_work(self) -> None:
         """Its failure is its parent's now: what still goes on in it is stopped for good."""
         self.is_abandoned = True
+        if self._admission is not None:
+            self._admission.leave()
         for work in self._work.values():
             self._stop(work)
         self._work.clear()
@@ -612,6 +761,8 @@ class LiveCase:
 
     def stop(self) -> None:
         """Stop all work; nothing of it is written."""
+        if self._admission is not None:
+            self._admission.close()
         for work in self._work.values():
             work.stop()
         self._work.clear()
@@ -622,15 +773,33 @@ class LiveCase:
             return
         if self.standing.status in UNFINISHED:
             if not self._work or self.can_park():
+                self.case.slim()
                 self._runtime.parking.rests(self.id)
         elif not self._work:
+            if self._admission is not None:
+                self._admission.close()
             self._runtime.forget(self)
 
     # Small things
 
+    def explain(self, task: str) -> str:
+        """In words why a task is or is not offered, and what keeps it from being started."""
+        told = self.case.explain(task)
+        for item in self.case.open_items:
+            why = self.why_waiting(item.id) if item.task == task else ""
+            if why:
+                return f"{told}; item {item.id} waits for a place: {why}"
+        return told
+
+    def why_waiting(self, item: int) -> str:
+        """Which limit an offered item waits for; empty if it waits for none."""
+        return "" if self._admission is None else self._admission.why_waiting(item)
+
     def outside_items(self) -> Iterable[int]:
         """Numbers of the items that somebody outside may work on."""
-        for item in self.case.items:
+        if not self.version.has_outside:
+            return
+        for item in self.case.open_items:
             manner = self._manner(item)
             if item.state is ItemState.offered and self.case.status is CaseStatus.running:
                 if manner is Manner.outside:
@@ -640,7 +809,7 @@ class LiveCase:
 
     def events(self) -> Iterable[tuple[int, str]]:
         """The items that wait for an event: their numbers, and what they wait for."""
-        for item in self.case.items:
+        for item in self.case.open_items:
             if item.state is ItemState.waiting and item.due_us < 0:
                 callee = self.case.callee(item)
                 if callee.kind in EVENTS:
@@ -652,12 +821,21 @@ class LiveCase:
             if isinstance(work.performer, SubWorkflow):
                 yield sub_case_id(work.start.call)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all that has happened is in the journal, and acted upon."""
+        return not self._pending
+
+    def work_began(self) -> dict[int, int]:
+        """When the engine has begun the work that goes on, by the numbers of its items."""
+        return {item: work.at_us for item, work in self._work.items()}
+
     def is_idle(self) -> bool:
         """Whether nothing is to come of it but from outside, or from its sub-cases."""
         if self._pending or len(self._work) > len(list(self.sub_cases())):
             return False
         known = {*self.outside_items(), *(item for item, _ in self.events()), *self._work}
-        return all(item.id in known for item in self.case.items if item.state in AT_WORK)
+        return all(item.id in known for item in self.case.open_items)
 
     def _manner(self, item: WorkItem) -> Manner:
         return self.version.performer(item).manner
@@ -668,6 +846,16 @@ class LiveCase:
     def _now_us(self) -> int:
         """The time for a fact: a wall clock may go back, a case's does not."""
         return max(self._runtime.clock.now_us(), self.case.now_us)
+
+
+def may_go_on(case: Case) -> bool:
+    """Whether something is offered or started in a case, or waits for what may come."""
+    for item in case.open_items:
+        if item.state is not ItemState.waiting or item.due_us >= 0:
+            return True
+        if item.undoes is None and case.callee(item).kind in EVENTS:
+            return True
+    return False
 
 
 def _recordable(value: object) -> object:

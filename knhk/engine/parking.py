@@ -14,6 +14,7 @@ cost disk, not memory.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 from typing import Final, Protocol, final
 
 import anyio
@@ -25,8 +26,8 @@ __all__ = ["AFTER_S", "Parking"]
 
 #: How long a case has nothing to do before it is parked, unless the engine is told otherwise.
 AFTER_S: Final = 10.0
-#: Times of parked cases that are in memory at most.
-SLEEPERS_MAX: Final = 4 * PAGE_MAX
+#: Cases that are parked at once, before it is asked again whether there is room for their commits.
+PARK_MAX: Final = 500
 #: Cases that are brought back at once.
 WAKE_MAX: Final = 500
 
@@ -47,7 +48,8 @@ class Parkable(Protocol):
 class Parking:
     """What is parked, and when it wants to be woken; ``find`` gives a case that is in memory.
 
-    ``sleepers`` asks the journal for the next times, ``wake`` brings cases back.
+    ``sleepers`` asks the journal for the next times, of which ``sleepers_max`` are in memory at
+    most; ``wake`` brings cases back, ``room`` waits until something may be written.
     """
 
     def __init__(
@@ -57,12 +59,17 @@ class Parking:
         find: Callable[[str], Parkable | None],
         sleepers: Callable[[], Awaitable[Sequence[tuple[int, str]]]],
         wake: Callable[[Sequence[str]], Awaitable[None]],
+        room: Callable[[], Awaitable[None]],
+        *,
+        sleepers_max: int,
     ) -> None:
+        self._sleepers_max = sleepers_max
         self._timers = timers
         self._after_s = after_s
         self._find = find
         self._sleepers = sleepers
         self._wake = wake
+        self._room = room
         self._idle: dict[str, float] = {}  # since when, the longest first
         self._asleep: dict[str, int] = {}
         self._until_us = -1
@@ -92,10 +99,11 @@ class Parking:
             since = next(iter(self._idle.values()))
             # Time on the machine's clock: what is spared is the machine's memory.
             await anyio.sleep_until(since + self._after_s)
+            await self._room()
             self._park_idle(anyio.current_time() - self._after_s)
 
     def _park_idle(self, since: float) -> None:
-        for case_id, at in list(self._idle.items()):
+        for case_id, at in list(islice(self._idle.items(), PARK_MAX)):
             if at > since:
                 return
             del self._idle[case_id]
@@ -108,7 +116,7 @@ class Parking:
         if not 0 <= wake_us <= self._until_us:
             return
         self._set(case_id, wake_us)
-        if len(self._asleep) > SLEEPERS_MAX:
+        if len(self._asleep) > self._sleepers_max:
             self._keep_next()
 
     def _keep_next(self) -> None:

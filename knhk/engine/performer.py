@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from enum import Enum
 from inspect import isawaitable
-from typing import Final, Protocol, TypeAlias, final
+from typing import Any, Final, Protocol, TypeAlias, final
 
 from knhk.call import Call
 from knhk.connect import ConnectorPool
@@ -61,10 +61,10 @@ class Waiting(Protocol):
     @property
     def manner(self) -> Manner: ...
 
-    async def perform(
+    def perform(
         self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
-    ) -> object:
-        """Do it and give the result; may raise anything."""
+    ) -> Coroutine[Any, Any, object]:
+        """What is to be awaited for the result; both may raise anything."""
 
 
 Performer: TypeAlias = Outside | SubWorkflow | Waiting
@@ -80,12 +80,16 @@ class HandlerPerformer:
         self._handler = handler
         self._threads = threads
 
-    async def perform(
+    def perform(
         self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
-    ) -> object:
+    ) -> Coroutine[Any, Any, object]:
         bound = self._handler.bind(args, kwargs, call)
-        if self._handler.is_async:
-            return await _awaited(bound())
+        if not self._handler.is_async:
+            return self._in_thread(bound, call)
+        found = bound()
+        return found if isinstance(found, Coroutine) else _awaited(found)
+
+    async def _in_thread(self, bound: Callable[[], object], call: Call) -> object:
         value = await self._threads.run(f"{self._handler.name} ({call.idempotency_key})", bound)
         # A plain function may still give something to await, as a partial or a decorator does.
         return await _awaited(value)
@@ -102,10 +106,10 @@ class ConnectorPerformer:
         self._spec = spec
         self._operation = operation
 
-    async def perform(
+    def perform(
         self, args: Sequence[object], kwargs: Mapping[str, object], call: Call
-    ) -> object:
-        return await self._pool.call(self._spec, self._operation, args, kwargs, call)
+    ) -> Coroutine[Any, Any, object]:
+        return self._pool.call(self._spec, self._operation, args, kwargs, call)
 
 
 async def _awaited(value: object) -> object:

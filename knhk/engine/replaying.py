@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final, final
 
-from knhk.engine.facts import decode_json
+from knhk.engine.facts import NO_PAYLOADS, Facts, Payloads, whole
 from knhk.engine.version import Version
 from knhk.engine.work import Start
 from knhk.errors import ReplayError, SnapshotError, StoreDamaged, UnknownName
@@ -12,15 +13,20 @@ from knhk.journal import CaseRow, InputRow, Stored
 from knhk.kernel import Case, WorkItem
 from knhk.model import REFUSED, START
 
-__all__ = ["replay", "revive", "starts_again"]
+__all__ = ["Replay", "replay", "revive", "starts_again"]
 
 
-def replay(version: Version, row: CaseRow, rows: Sequence[InputRow]) -> Case:
-    """The kernel's case that a whole history makes.
+def replay(
+    version: Version,
+    row: CaseRow,
+    rows: Sequence[InputRow],
+    payloads: Payloads = NO_PAYLOADS,
+) -> Case:
+    """The kernel's case that a whole history makes, with the payloads that it refers to.
 
     Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
     """
-    return revive(version, Stored(row, None, tuple(rows)))
+    return revive(version, Stored(row, None, tuple(rows), (), payloads))
 
 
 def revive(version: Version, stored: Stored) -> Case:
@@ -30,7 +36,7 @@ def revive(version: Version, stored: Stored) -> Case:
     :class:`StoreDamaged` or :class:`ReplayError` for a history that makes no case.
     """
     case = _beginning(version, stored)
-    _replay(case, version, stored.inputs)
+    _replay(case, version, stored.inputs, stored.payloads)
     return case
 
 
@@ -44,9 +50,9 @@ def starts_again(version: Version, stored: Stored, items: set[int]) -> Iterable[
     wanted = {last[item] for item in items}
     case = _beginning(version, stored)
     for at in range(max(wanted) + 1):
-        _replay(case, version, rows[at : at + 1])
+        _replay(case, version, rows[at : at + 1], stored.payloads)
         if at in wanted:
-            yield Start.of(case, rows[at].item, version.name)
+            yield Start.of(case, rows[at].item, version.name, stored.row.tenant)
 
 
 def _beginning(version: Version, stored: Stored) -> Case:
@@ -65,22 +71,39 @@ def _beginning(version: Version, stored: Stored) -> Case:
     if has_gap:
         raise SnapshotError(row.id, "there is a gap behind it")
     try:
-        plain = decode_json(snapshot.body)
+        plain = whole(snapshot.body, stored.payloads)
     except ValueError as error:
         raise SnapshotError(row.id, str(error)) from error
     return Case.restored(program, row.id, plain, keeps_history=False)
 
 
-def _replay(case: Case, version: Version, rows: Iterable[InputRow]) -> None:
+@final
+class Replay:
+    """A case that is replayed from its first input on, one after the other."""
+
+    def __init__(self, version: Version, row: CaseRow) -> None:
+        self.version: Final = version
+        self.case: Final = Case(version.workflow.program, row.id, keeps_history=False)
+
+    def take(self, row: InputRow, payloads: Payloads) -> None:
+        """The next input; errors like those of :func:`replay`."""
+        _apply(self.case, self.version.facts, row, payloads)
+
+
+def _replay(case: Case, version: Version, rows: Iterable[InputRow], payloads: Payloads) -> None:
     """Apply journalled inputs to a case."""
     facts = version.facts
     for row in rows:
-        item: WorkItem | None = None
-        if row.item > 0:
-            try:
-                item = case.item(row.item)
-            except UnknownName as error:
-                raise ReplayError(case.id, row.seq, str(error)) from error
-        effects = case.apply(facts.decode(row, item))
-        if effects and effects[0].kind == REFUSED:
-            raise ReplayError(case.id, row.seq, effects[0].why)
+        _apply(case, facts, row, payloads)
+
+
+def _apply(case: Case, facts: Facts, row: InputRow, payloads: Payloads) -> None:
+    item: WorkItem | None = None
+    if row.item > 0:
+        try:
+            item = case.item(row.item)
+        except UnknownName as error:
+            raise ReplayError(case.id, row.seq, str(error)) from error
+    effects = case.apply(facts.decode(row, item, payloads))
+    if effects and effects[0].kind == REFUSED:
+        raise ReplayError(case.id, row.seq, effects[0].why)

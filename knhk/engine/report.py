@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from knhk.engine.facts import decode_json
+from knhk.engine.facts import Payloads, whole
 from knhk.engine.plain import jsonable
 from knhk.engine.replaying import replay
 from knhk.engine.version import Version
@@ -74,7 +74,8 @@ class CaseReport:
     ``outcome`` holds ``result``, or ``task``, ``error`` and ``message``, or ``marking``.
     ``problem`` says why data, marking and items could not be had, if they could not.
     ``parent``, ``parent_item`` and ``depth`` say whose sub-case it is, as in
-    :class:`~knhk.journal.CaseRow`; ``children`` are its own sub-cases, by age.
+    :class:`~knhk.journal.CaseRow`; ``children`` are its own sub-cases, by age. It belongs to
+    ``tenant``, which is empty where nobody tells tenants apart.
     """
 
     case: str
@@ -93,6 +94,7 @@ class CaseReport:
     parent_item: int = -1
     depth: int = 0
     children: tuple[SubCase, ...] = ()
+    tenant: str = ""
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -157,6 +159,7 @@ _AT_WORK = (ItemState.waiting, ItemState.offered, ItemState.started)
 def report(
     row: CaseRow,
     rows: Sequence[InputRow],
+    payloads: Payloads,
     children: Sequence[CaseRow],
     version: Version | None,
     problem: KnhkError | None,
@@ -165,7 +168,7 @@ def report(
     case: Case | None = None
     if version is not None:
         try:
-            case = replay(version, row, rows)
+            case = replay(version, row, rows, payloads)
         except KnhkError as error:
             problem = error
     return CaseReport(
@@ -175,8 +178,8 @@ def report(
         status=row.status,
         created_us=row.created_us,
         ended_us=row.ended_us,
-        outcome=_read(row.outcome) if row.outcome else None,
-        history=tuple(_step(entry, case) for entry in rows),
+        outcome=_read(row.outcome, payloads) if row.outcome else None,
+        history=tuple(_step(entry, payloads, case) for entry in rows),
         items=() if case is None else tuple(_items(case)),
         data=None if case is None else jsonable(case.data),
         marking=() if case is None else tuple(case.marking.items()),
@@ -187,24 +190,27 @@ def report(
         children=tuple(
             SubCase(child.id, child.workflow, child.parent_item, child.status) for child in children
         ),
+        tenant=row.tenant,
     )
 
 
-def report_at(row: CaseRow, rows: Sequence[InputRow], version: Version) -> CaseReport:
+def report_at(
+    row: CaseRow, rows: Sequence[InputRow], payloads: Payloads, version: Version
+) -> CaseReport:
     """How a case stood after its inputs ``rows``, the first of all; its outcome is not told.
 
     Raises :class:`StoreDamaged` or :class:`ReplayError` for a history that makes no case.
     """
-    status = replay(version, row, rows).status
+    status = replay(version, row, rows, payloads).status
     past = replace(row, status=status, ended_us=-1, outcome=b"")
-    return report(past, rows, (), version, None)
+    return report(past, rows, payloads, (), version, None)
 
 
-def _step(row: InputRow, case: Case | None) -> Step:
+def _step(row: InputRow, payloads: Payloads, case: Case | None) -> Step:
     task = row.task
     if not task and row.item > 0 and case is not None:
         task = case.item(row.item).task
-    found = _read(row.body) if row.body else {}
+    found = _read(row.body, payloads) if row.body else {}
     kind = INPUT_NAMES[row.kind] if 0 <= row.kind < len(INPUT_NAMES) else f"input {row.kind}"
     return Step(
         row.seq,
@@ -218,13 +224,12 @@ def _step(row: InputRow, case: Case | None) -> Step:
     )
 
 
-def _read(body: bytes) -> dict[str, object]:
+def _read(body: bytes, payloads: Payloads) -> dict[str, object]:
     """A JSON object; what is none is shown as it is, with a message that says so."""
     try:
-        found = decode_json(body)
-    except ValueError as error:
+        return whole(body, payloads)
+    except (ValueError, LookupError) as error:
         return {"message": f"unreadable ({error}): {body[:200]!r}"}
-    return found if isinstance(found, dict) else {"message": f"no object: {found!r}"}
 
 
 def _items(case: Case) -> Iterable[ItemReport]:

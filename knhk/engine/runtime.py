@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Final, Protocol, final
+from typing import Any, Final, Protocol, TypeVar, final
 from weakref import WeakValueDictionary
 
+import anyio
 from anyio.abc import TaskGroup
 
 from knhk.call import Call
 from knhk.engine.catalogue import in_thread
 from knhk.engine.clock import Clock
+from knhk.engine.concurrency import Concurrency
 from knhk.engine.events import MOVES, Event, Observer
 from knhk.engine.failing import Failing
+from knhk.engine.fairness import Ages
 from knhk.engine.kin import ending_of, is_wanted
+from knhk.engine.limits import Limits
 from knhk.engine.live import LiveCase
 from knhk.engine.parking import Parking
 from knhk.engine.performer import SubWorkflow
+from knhk.engine.slots import Slots, Ticket
 from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import ThreadPool
 from knhk.engine.timers import Timers
 from knhk.engine.work import Work, carry_out
 from knhk.engine.workers import Workers
-from knhk.errors import KnhkError, UsageError
+from knhk.errors import JournalConflict, JournalError, KnhkError, StoreAway, UsageError
 from knhk.journal import CaseRow, Journal, Standing, Writer
 from knhk.model import CaseStatus
 
 __all__ = ["Runtime"]
 
+#: How long it takes until what failed for a store that is away is tried again.
+AGAIN_S: Final = 0.5
 #: A time that is later than all.
 FOREVER_US: Final = 2**62
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class SubCases(Protocol):
@@ -52,6 +61,28 @@ class SubCases(Protocol):
 
 
 @final
+class Opening:
+    """The first append of a case, on its way."""
+
+    def __init__(self) -> None:
+        self._ended: anyio.Event | None = None
+        self._is_over = False
+
+    def end(self) -> None:
+        """It is written, or could not be."""
+        self._is_over = True
+        if self._ended is not None:
+            self._ended.set()
+
+    async def ended(self) -> None:
+        """Return when it is written or could not be."""
+        if not self._is_over:
+            if self._ended is None:
+                self._ended = anyio.Event()
+            await self._ended.wait()
+
+
+@final
 class Runtime:
     """The parts of one running engine, and the ways between them."""
 
@@ -62,17 +93,42 @@ class Runtime:
         threads_max: int,
         observer: Observer | None,
         park_after_s: float,
+        limits: Limits,
+        concurrency: Concurrency,
+        patience_s: float,
     ) -> None:
         self.clock: Final = clock
-        self.writer: Final = Writer(journal, clock.writing)
-        self.threads: Final = ThreadPool(threads_max, clock.working, self.late)
-        self.timers: Final = Timers(clock, self._fire)
+        self.limits: Final = limits
+        self.patience_s: Final = patience_s
+        self.writer: Final = Writer(
+            journal,
+            clock.writing,
+            patience_s=patience_s,
+            told=self._tell_of_store,
+            queue_max=limits.queue_commits_max,
+            queue_bytes_max=limits.queue_bytes_max,
+            batch_max=limits.batch_commits_max,
+        )
+        self._weights = concurrency.weights
+        ages = Ages(concurrency.weights)
+        self.threads: Final = ThreadPool(threads_max, clock.working, self.late, ages)
+        self.slots: Final = Slots(concurrency)
+        self.timers: Final = Timers(clock, self._fire, self.writer.room)
         self.observed: Final = observer is not None
         self.live: Final[dict[str, LiveCase]] = {}
-        sleepers = partial(in_thread, journal, partial(journal.sleepers, FOREVER_US))
+        asking = partial(in_thread, journal, partial(journal.sleepers, FOREVER_US))
+        sleepers = partial(self._at_last, asking)
         self.parking: Final = Parking(
-            self.timers, park_after_s, self.live.get, sleepers, self._wake
+            self.timers,
+            park_after_s,
+            self.live.get,
+            sleepers,
+            self._wake,
+            self.writer.room,
+            sleepers_max=limits.sleepers_max,
         )
+        #: Cases that are being begun: the store may have them, and nobody has heard of it yet.
+        self.opening: Final[dict[str, Opening]] = {}
         #: Unfinished cases that the engine does not run, and why.
         self.stranded: Final[dict[str, KnhkError]] = {}
         self._observer = observer
@@ -87,7 +143,8 @@ class Runtime:
     def run(self, group: TaskGroup, keepers: TaskGroup, sub_cases: SubCases) -> None:
         """Begin to write, to keep time and to work, in the two task groups."""
         self._group = group
-        self._workers = Workers(self._carry_out, group)
+        waiting_max = self.limits.waiting_work_max
+        self._workers = Workers(self._carry_out, group, waiting_max, Ages(self._weights))
         self._sub_cases = sub_cases
         keepers.start_soon(self.writer.run, name="knhk journal writer")
         group.start_soon(self.timers.run, name="knhk timers")
@@ -96,6 +153,7 @@ class Runtime:
 
     def stop(self) -> None:
         """Stop all work. What is in the queue of the journal is still written."""
+        self.slots.close()
         if self._workers is not None:
             self._workers.close()
             self._workers = None
@@ -134,6 +192,9 @@ class Runtime:
             row = lost.standing.row
             lost.stop()
             if self.live.get(lost.id) is not lost:
+                is_refused = isinstance(problem, JournalConflict)
+                if not (lost.is_written or is_refused) and isinstance(problem, JournalError):
+                    self.strand(row, problem)  # the store may have it, and only the answer was lost
                 return
             self.forget(lost)
             if lost.is_written:  # else it was never begun: there is nothing to be picked up again
@@ -148,6 +209,16 @@ class Runtime:
         if standing is not None:
             standing.strand(problem)
         _log.warning("case %s is left standing: %s", row.id, problem)
+
+    def acquit(self, case_id: str, row: CaseRow | None) -> None:
+        """A case that was let go of has ended after all, or was never begun (no ``row``).
+
+        What the engine was told has failed may be written all the same.
+        """
+        self.stranded.pop(case_id, None)
+        standing = self._standings.get(case_id)
+        if standing is not None and row is not None:
+            standing.move(row.status, row.outcome)
 
     def standing(self, row: CaseRow) -> CaseStanding:
         """Where the case stands, shared by all who ask."""
@@ -193,7 +264,8 @@ class Runtime:
         try:
             with self._at_journal():
                 while self._abandoned:
-                    await self._sub_cases.cancel(self._abandoned.popleft())
+                    cancel = partial(self._sub_cases.cancel, self._abandoned.popleft())
+                    await self._at_last(cancel)
         finally:
             self._is_cancelling = False
 
@@ -206,6 +278,15 @@ class Runtime:
         finally:
             self.clock.writing(-1)
 
+    async def _at_last(self, act: Callable[[], Awaitable[T]]) -> T:
+        """What an act gives that is tried again and again while the store is away."""
+        while True:
+            try:
+                return await act()
+            except StoreAway as error:
+                _log.info("it is tried again in %g s: %s", AGAIN_S, error)
+            await anyio.sleep(AGAIN_S)
+
     # Work
 
     def dispatch(self, work: Work) -> None:
@@ -213,17 +294,27 @@ class Runtime:
         if self._workers is not None:
             self._workers.put(work)
 
-    async def _carry_out(self, work: Work) -> None:
+    def _carry_out(self, work: Work) -> Coroutine[Any, Any, None] | None:
+        """Do a piece of work up to where it waits, and give what is to be awaited then."""
         case, performer = work.case, work.performer
         if not case.holds(work):
-            return
-        if isinstance(performer, SubWorkflow):
-            assert self._sub_cases is not None
+            rest = None
+        elif isinstance(performer, SubWorkflow):
             assert isinstance(case, LiveCase)
-            with self._at_journal():
-                await self._sub_cases.begin(case, work)
+            rest = self._begin_sub_case(case, work)
         else:
-            await carry_out(work, performer, self.writer, self.late)
+            rest = carry_out(work, performer, self.writer, self.late)
+        if work.ticket is None:
+            return rest
+        if rest is not None:
+            return _see_through(rest, work.ticket)
+        work.ticket.release()
+        return None
+
+    async def _begin_sub_case(self, parent: LiveCase, work: Work) -> None:
+        assert self._sub_cases is not None
+        with self._at_journal():
+            await self._at_last(partial(self._sub_cases.begin, parent, work))
 
     def late(self, call: Call, value: object, failure: Failing | None) -> None:
         """Have it recorded what stopped work still gave, if its case is still in memory."""
@@ -241,23 +332,36 @@ class Runtime:
     async def _wake(self, ids: Sequence[str]) -> None:
         assert self._sub_cases is not None
         with self._at_journal():
-            await self._sub_cases.wake(ids)
+            await self._at_last(partial(self._sub_cases.wake, ids))
 
     # Telling
 
     def tell(self, live: LiveCase, events: list[Event], moved: Standing | None) -> None:
         """Tell the observer what a commit has made true, in order."""
         for event in events:
-            self._tell(event)
+            self.tell_of(event)
         if moved is not None:
             what = MOVES.get(moved.status, f"case {moved.status}")
             message = moved.outcome.decode()
-            self._tell(Event(live.case.now_us, live.id, what, message=message))
+            self.tell_of(Event(live.case.now_us, live.id, what, message=message))
 
-    def _tell(self, event: Event) -> None:
+    def _tell_of_store(self, reason: StoreAway | None) -> None:
+        what, message = ("store back", "") if reason is None else ("store away", str(reason))
+        self.tell_of(Event(self.clock.now_us(), "", what, message=message))
+
+    def tell_of(self, event: Event) -> None:
+        """Tell the observer of something."""
         if self._observer is None:
             return
         try:
             self._observer(event)
         except Exception:  # noqa: BLE001  an observer is somebody else's code, and only looks on
             _log.exception("the observer failed at %s", event)
+
+
+async def _see_through(rest: Coroutine[Any, Any, None], ticket: Ticket) -> None:
+    """Await the rest of a piece of work, and give its places back."""
+    try:
+        await rest
+    finally:
+        ticket.release()

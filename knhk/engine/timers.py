@@ -6,7 +6,7 @@ brings them back. An entry whose case has moved on is dropped when it comes up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from heapq import heapify, heappop, heappush
 from typing import Final, final
 
@@ -18,15 +18,26 @@ __all__ = ["Timers"]
 
 #: Entries above twice the number of cases that wait, beyond which old ones are cleared out.
 STALE_MAX: Final = 1_024
+#: Cases that are woken at once, before it is asked again whether there is room for what they do.
+FIRE_MAX: Final = 500
 
 
 @final
 class Timers:
-    """Wakes cases by name; ``fire(case, now_us)`` is called for each that may be due."""
+    """Wakes cases by name; ``fire(case, now_us)`` is called for each that may be due.
 
-    def __init__(self, clock: Clock, fire: Callable[[str, int], None]) -> None:
+    ``room`` waits until new work may be brought.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        fire: Callable[[str, int], None],
+        room: Callable[[], Awaitable[None]],
+    ) -> None:
         self._clock = clock
         self._fire = fire
+        self._room = room
         self._heap: list[tuple[int, str]] = []
         self._wanted: dict[str, int] = {}
         self._pause: anyio.CancelScope | None = None
@@ -57,12 +68,15 @@ class Timers:
                 else:
                     await anyio.sleep_forever()
             self._pause = None
+            await self._room()
             self._fire_due()
 
     def _fire_due(self) -> None:
         now_us = self._clock.now_us()
         heap = self._heap
-        while heap and heap[0][0] <= now_us:
+        for _ in range(FIRE_MAX):
+            if not heap or heap[0][0] > now_us:
+                return
             due_us, case = heappop(heap)
             if self._wanted.get(case) == due_us:
                 del self._wanted[case]

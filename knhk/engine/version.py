@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, final
 
+from knhk.engine.concurrency import Needs
 from knhk.engine.facts import Facts
-from knhk.engine.performer import Performer
+from knhk.engine.performer import Outside, Performer
 from knhk.kernel import WorkItem
 from knhk.module import Workflow
 
 __all__ = ["Version"]
+
+_NONE: Final[Needs] = {}
 
 
 @final
@@ -18,6 +21,8 @@ class Version:
     """One workflow as one bundle of sources has it.
 
     ``performers`` are by task name, and so are ``undoers``, who do the compensations of tasks.
+    ``needs`` are the places that work items need where something is limited, ``priorities``
+    those of tasks that are not 0.
     """
 
     def __init__(
@@ -26,12 +31,22 @@ class Version:
         workflow: Workflow,
         performers: Mapping[str, Performer],
         undoers: Mapping[str, Performer],
+        needs: Needs = _NONE,
     ) -> None:
         self.digest: Final = digest
         self.workflow: Final = workflow
         self.performers: Final = performers
         self.undoers: Final = undoers
+        self.needs: Final = needs
+        self.priorities: Final[Mapping[str, int]] = {
+            node.name: node.task.priority
+            for node in workflow.net.nodes
+            if node.task is not None and node.task.priority
+        }
         self.facts: Final = Facts(workflow.net)
+        everybody = (*performers.values(), *undoers.values())
+        #: Whether any of it may be work for somebody outside.
+        self.has_outside: Final = any(isinstance(performer, Outside) for performer in everybody)
 
     def performer(self, item: WorkItem) -> Performer:
         """Who does a work item: its task's performer, or who undoes the task."""

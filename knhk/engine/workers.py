@@ -6,26 +6,23 @@ none of them waits for anything. The first time that a piece of work waits, its 
 had until that has ended; then another one goes on with the queue. So there are never more workers
 than pieces of work that wait at the same time, and one.
 
-What runs in a worker has its own copy of the context, so that a variable it sets is not seen by the
-work after it; and its worker's cancel scope is its own as long as it waits: stopping the work
-cancels that scope, and the worker goes on with a new one.
+While a piece of work waits its worker's cancel scope is its own: stopping the work cancels that
+scope, and the worker goes on with a new one.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextvars import copy_context
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, final
 
 import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-__all__ = ["TASKS_MAX", "Job", "Workers"]
+from knhk.engine.fairness import Ages, Line, ReadyQueue
 
-#: Pieces of work that wait at the same time; further ones begin when one of them has ended.
-TASKS_MAX: Final = 1_000
+__all__ = ["Job", "Workers"]
+
 #: Pieces of work after which a worker lets others have the event loop, such as the journal.
 TURN: Final = 32
 
@@ -36,15 +33,31 @@ class Job(Protocol):
     #: Stops the work where it waits; not there before it begins.
     scope: anyio.CancelScope | None
 
+    @property
+    def line(self) -> Line:
+        """Whose it is, and how urgent."""
+
 
 @final
 class Workers:
-    """Does work, first come first served; ``perform`` does a piece of it and raises nothing."""
+    """Does work, in turns that are fair: see :class:`knhk.engine.fairness.ReadyQueue`.
 
-    def __init__(self, perform: Callable[[Any], Awaitable[None]], group: TaskGroup) -> None:
+    ``perform`` does a piece of it up to where it waits, and gives what is to be awaited then;
+    neither raises anything. At most ``waiting_max`` pieces wait at the same time; further ones
+    begin when one has ended.
+    """
+
+    def __init__(
+        self,
+        perform: Callable[[Any], Awaitable[None] | None],
+        group: TaskGroup,
+        waiting_max: int,
+        ages: Ages,
+    ) -> None:
         self._perform = perform
         self._group = group
-        self._ready: deque[Job] = deque()
+        self._waiting_max = waiting_max
+        self._ready: ReadyQueue[Job] = ReadyQueue(ages)
         self._idle: list[anyio.Event] = []
         self._going = 0  # workers that are going through the queue now, or are woken to
         self._waiting = 0  # workers whose work waits
@@ -52,7 +65,7 @@ class Workers:
 
     def put(self, job: Job) -> None:
         """Have a piece of work done."""
-        self._ready.append(job)
+        self._ready.put(job.line, job)
         if not self._going:
             self._call_one()
 
@@ -63,7 +76,7 @@ class Workers:
 
     def _call_one(self) -> None:
         """Have a worker go through the queue."""
-        if self._closed or self._waiting >= TASKS_MAX:
+        if self._closed or self._waiting >= self._waiting_max:
             return
         self._going += 1
         if self._idle:
@@ -73,13 +86,19 @@ class Workers:
 
     async def _work(self) -> None:
         """The life of a worker."""
+        ready = self._ready
         while True:
             with anyio.CancelScope() as scope:
                 done = 0
                 while not scope.cancel_called:
-                    if not self._ready:
+                    if not ready:
                         await self._rest()
-                    await self._do(self._ready.popleft(), scope)
+                    job = ready.take()
+                    job.scope = scope
+                    rest = self._perform(job)
+                    if rest is not None:
+                        await self._see_through(job, rest)
+                    job.scope = None
                     done += 1
                     if done % TURN == 0:
                         await anyio.lowlevel.checkpoint()
@@ -92,52 +111,15 @@ class Workers:
             self._idle.append(call)
             await call.wait()
 
-    async def _do(self, job: Job, scope: anyio.CancelScope) -> None:
-        job.scope = scope
-        effort = _Effort(self._perform(job), self._begin_waiting)
-        try:
-            await effort
-        finally:
-            job.scope = None
-            if effort.waited:
-                self._waiting -= 1
-                self._going += 1
-
-    def _begin_waiting(self) -> None:
+    async def _see_through(self, job: Job, rest: Awaitable[None]) -> None:
+        """Await what is left of a piece of work, while another worker goes on with the queue."""
         self._waiting += 1
         self._going -= 1
         if self._ready and not self._going:
             self._call_one()
-
-
-class _Effort:
-    """Awaits a coroutine in a context of its own, and tells when it waits for the first time."""
-
-    __slots__ = ("_coroutine", "_waits", "waited")
-
-    def __init__(self, awaitable: Awaitable[None], waits: Callable[[], None]) -> None:
-        assert isinstance(awaitable, Coroutine)
-        self._coroutine: Coroutine[Any, Any, None] = awaitable
-        self._waits = waits
-        self.waited = False
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        coroutine, context = self._coroutine, copy_context()
-        step: Callable[..., Any] = coroutine.send
-        answer: Any = None
-        while True:
-            try:
-                asked = context.run(step, answer)
-            except StopIteration:
-                return
-            if not self.waited:
-                self.waited = True
-                self._waits()
-            try:
-                answer = yield asked
-                step = coroutine.send
-            except GeneratorExit:
-                coroutine.close()
-                raise
-            except BaseException as error:  # noqa: BLE001  the coroutine is to have it, whatever it is
-                step, answer = coroutine.throw, error
+        try:
+            await rest
+        finally:
+            job.scope = None
+            self._waiting -= 1
+            self._going += 1

@@ -7,6 +7,7 @@ and :mod:`knhk.journal.writer` for how appends of many cases share one transacti
 
 from knhk.journal.address import MEMORY, open_journal
 from knhk.journal.memory import MemoryJournal
+from knhk.journal.patience import PATIENCE_S, Receipt
 from knhk.journal.protocol import Journal
 from knhk.journal.record import (
     PAGE_MAX,
@@ -18,10 +19,12 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Record,
     Rest,
     Snapshot,
     Standing,
     Stored,
+    VersionRow,
     Wait,
 )
 from knhk.journal.sqlite import SQLiteJournal
@@ -30,6 +33,7 @@ from knhk.journal.writer import Stream, Writer
 __all__ = [
     "MEMORY",
     "PAGE_MAX",
+    "PATIENCE_S",
     "UNFINISHED",
     "Bundle",
     "CaseRow",
@@ -40,12 +44,15 @@ __all__ = [
     "Lease",
     "Letter",
     "MemoryJournal",
+    "Receipt",
+    "Record",
     "Rest",
     "SQLiteJournal",
     "Snapshot",
     "Standing",
     "Stored",
     "Stream",
+    "VersionRow",
     "Wait",
     "Writer",
     "open_journal",

@@ -12,13 +12,13 @@ Rows that were written before there was a chain have no hash; a chain may begin 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, final
 
 from blake3 import blake3
 
 from knhk.journal.record import CaseRow, InputRow
 
-__all__ = ["HASH_BYTES", "first_misfit", "hash_of_opening", "link"]
+__all__ = ["HASH_BYTES", "Chain", "first_misfit", "hash_of_opening", "link"]
 
 #: The length of a hash.
 HASH_BYTES: Final = 32
@@ -45,22 +45,40 @@ def hash_of_opening(row: CaseRow) -> bytes:
         row.parent,
         row.parent_item,
         row.depth,
+        *((row.tenant,) if row.tenant else ()),  # rows of older stores have none
     )
     return blake3("\0".join(map(str, head)).encode("utf-8", "surrogatepass")).digest()
 
 
+@final
+class Chain:
+    """The chain of one case, followed from its first input on."""
+
+    def __init__(self, row: CaseRow) -> None:
+        #: How many inputs have fitted so far, and the hash of the last one.
+        self.length = 0
+        self.hash = hash_of_opening(row)
+        self._chained = False
+
+    def fits(self, entry: InputRow) -> bool:
+        """Whether this is the next input; it is the last one then."""
+        if entry.seq != self.length:
+            return False
+        if not entry.hash and not self._chained:
+            self.hash = b""
+        else:
+            self._chained = True
+            if link(self.hash, *entry[:7]) != entry.hash:
+                return False
+            self.hash = entry.hash
+        self.length += 1
+        return True
+
+
 def first_misfit(row: CaseRow, rows: Iterable[InputRow]) -> int | None:
     """The number of the first input that does not fit the chain; ``None`` if all do."""
-    before = hash_of_opening(row)
-    chained = False
-    for number, entry in enumerate(rows):
-        if entry.seq != number:
-            return number
-        if not entry.hash and not chained:
-            before = b""
-            continue
-        chained = True
-        if link(before, *entry[:7]) != entry.hash:
-            return number
-        before = entry.hash
+    chain = Chain(row)
+    for entry in rows:
+        if not chain.fits(entry):
+            return chain.length
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -16,10 +17,13 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Record,
     Rest,
     Snapshot,
     Stored,
+    VersionRow,
     Wait,
+    version_order,
 )
 from knhk.model import CaseStatus
 
@@ -128,6 +132,7 @@ class MemoryJournal:
         status: Sequence[CaseStatus] = (),
         workflow: str = "",
         parent: str = "",
+        tenant: str = "",
         awake: bool = False,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
@@ -139,15 +144,57 @@ class MemoryJournal:
                 if (not status or row.status in status)
                 and (not workflow or row.workflow == workflow)
                 and (not parent or row.parent == parent)
+                and (not tenant or row.tenant == tenant)
                 and not (awake and self._is_parked(row.id))
                 and (after is None or _age(row) > _age(after))
             ]
         rows.sort(key=_age)
         return tuple(rows[: max(0, min(limit, PAGE_MAX))])
 
-    def inputs(self, case: str) -> tuple[InputRow, ...]:
+    def inputs(self, case: str, since: int = 0, limit: int | None = None) -> tuple[InputRow, ...]:
         with self._lock:
-            return tuple(self._inputs.get(case, ()))
+            end = None if limit is None else since + max(0, limit)
+            return tuple(self._inputs.get(case, ())[since:end])
+
+    def record(self, case: str) -> Record | None:
+        with self._lock:
+            row = self._cases.get(case)
+            if row is None:
+                return None
+            rest = self._rests.get(case)
+            return Record(
+                row,
+                len(self._inputs[case]),
+                self._snapshots.get(case),
+                rest if rest is not None and rest.is_parked else Rest(is_parked=False),
+                tuple(sorted(set(self._waits.get(case, ())))),
+                tuple(sorted(self._leases.get(case, {}).values())),
+            )
+
+    def versions(self, workflow: str = "") -> tuple[VersionRow, ...]:
+        with self._lock:
+            counts = Counter((row.workflow, row.digest, row.status) for row in self._cases.values())
+            found = [
+                VersionRow(
+                    name,
+                    bundle.digest,
+                    bundle.deployed_us,
+                    self._newest[name] == bundle.digest,
+                    tuple(
+                        (status, counts[name, bundle.digest, status])
+                        for status in sorted(CaseStatus)
+                        if counts[name, bundle.digest, status]
+                    ),
+                )
+                for bundle in self._bundles.values()
+                for name in bundle.workflows
+                if not workflow or name == workflow
+            ]
+        return tuple(sorted(found, key=version_order))
+
+    def check(self) -> str:
+        """Nothing but this process has had it in its hands."""
+        return ""
 
     def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
         with self._lock:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from knhk.journal.record import PAGE_MAX, Bundle, CaseRow, Commit, InputRow, Letter, Stored
+from knhk.journal.record import (
+    PAGE_MAX,
+    Bundle,
+    CaseRow,
+    Commit,
+    InputRow,
+    Letter,
+    Record,
+    Stored,
+    VersionRow,
+)
 from knhk.model import CaseStatus
 
 __all__ = ["Journal"]
@@ -58,6 +68,7 @@ class Journal(Protocol):
         status: Sequence[CaseStatus] = (),
         workflow: str = "",
         parent: str = "",
+        tenant: str = "",
         awake: bool = False,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
@@ -65,12 +76,29 @@ class Journal(Protocol):
         """Cases by age (then id), at most ``limit`` and at most ``PAGE_MAX`` of them.
 
         Without ``status`` in any state, without ``workflow`` of any; with ``parent`` only the
-        sub-cases that this case began itself, with ``awake`` those that are not parked.
+        sub-cases that this case began itself, with ``tenant`` the cases that belong to it, with
+        ``awake`` those that are not parked.
         ``after`` is the last row of the page before.
         """
 
-    def inputs(self, case: str) -> tuple[InputRow, ...]:
-        """All inputs of a case in order; none for a case that is not there."""
+    def inputs(self, case: str, since: int = 0, limit: int | None = None) -> tuple[InputRow, ...]:
+        """The inputs of a case in order; none for a case that is not there.
+
+        All of them, or at most ``limit`` from the number ``since`` on.
+        """
+
+    def record(self, case: str) -> Record | None:
+        """All that is held of a case beside its inputs, as it stands; waits are sorted."""
+
+    def versions(self, workflow: str = "") -> tuple[VersionRow, ...]:
+        """The versions of a workflow, or of all, sorted by name, the newest one first."""
+
+    def check(self) -> str:
+        """What is wrong with the store as a whole, in words; empty if nothing is.
+
+        It takes long. What it finds are rows that no case has, and damage to the store itself
+        where that has no other way to be seen.
+        """
 
     def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
         """What is needed to have cases in memory, in the order in which they are asked for.

@@ -6,10 +6,12 @@ of JSON which the journal never looks into, so that a hash over a row is a hash 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from knhk.errors import StoreDamaged
 from knhk.model import CaseStatus
 
 #: Whether an append is on the disk when it returns, or soon after.
@@ -47,7 +49,8 @@ class CaseRow:
     A sub-case has the id of its ``parent``, the number of the work item there that it does
     (``parent_item``), and how many cases it stands below the one at the top (``depth``).
     Other cases have an empty ``parent``, -1 and 0. ``seal`` is the hash of the input that
-    brought it to this state.
+    brought it to this state. It belongs to a ``tenant`` (empty where nobody tells tenants apart)
+    and to a ``shard``, both those of its parent.
     """
 
     id: str
@@ -61,6 +64,8 @@ class CaseRow:
     parent_item: int = -1
     depth: int = 0
     seal: bytes = b""
+    tenant: str = ""
+    shard: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +148,73 @@ class Commit(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """All that is needed to have a case in memory: its last snapshot, and the inputs since."""
+    """All that is needed to have a case in memory: its last snapshot, and the inputs since.
+
+    ``payloads`` are what their bodies refer to, by hash; who can read bodies fills them in.
+    """
 
     row: CaseRow
     snapshot: Snapshot | None
     inputs: tuple[InputRow, ...]
     leases: tuple[Lease, ...] = ()
+    payloads: Mapping[bytes, bytes] = MappingProxyType({})
+
+
+class Record(NamedTuple):
+    """All that a journal holds of a case, but for its inputs, of which it tells the number."""
+
+    row: CaseRow
+    inputs: int
+    snapshot: Snapshot | None = None
+    rest: Rest = Rest(is_parked=False)
+    waits: tuple[Wait, ...] = ()
+    leases: tuple[Lease, ...] = ()
+
+
+class VersionRow(NamedTuple):
+    """A version of a workflow that is or was deployed, and how many of its cases stand how.
+
+    ``deployed_us`` is when its sources were first deployed, ``cases`` how many there are in each
+    status that any is in.
+    """
+
+    workflow: str
+    digest: str
+    deployed_us: int
+    is_newest: bool
+    cases: tuple[tuple[CaseStatus, int], ...] = ()
+
+
+def version_order(row: VersionRow) -> tuple[str, bool, int, str]:
+    """The order of versions: by name, the newest first, then what was deployed last."""
+    return row.workflow, not row.is_newest, -row.deployed_us, row.digest
+
+
+def version_rows(
+    deployed: Iterable[Sequence[object]], counted: Iterable[Sequence[object]]
+) -> tuple[VersionRow, ...]:
+    """Rows of a database as versions, in order.
+
+    ``deployed`` has names, digests, times, and whether it is the newest; ``counted`` names,
+    digests, statuses in order, and numbers of cases. Raises :class:`knhk.errors.StoreDamaged`.
+    """
+    counts: dict[tuple[object, object], list[tuple[CaseStatus, int]]] = {}
+    for name, digest, status, count in counted:
+        assert isinstance(count, int)
+        try:
+            known = CaseStatus(str(status))
+        except ValueError as error:
+            raise StoreDamaged(
+                f"the store is damaged: there are cases of {name!r} with the status {status!r};"
+                " go back to a copy of it"
+            ) from error
+        counts.setdefault((name, digest), []).append((known, count))
+    found: list[VersionRow] = []
+    for name, digest, deployed_us, is_newest in deployed:
+        assert isinstance(deployed_us, int)
+        cases = tuple(counts.get((name, digest), ()))
+        found.append(VersionRow(str(name), str(digest), deployed_us, bool(is_newest), cases))
+    return tuple(sorted(found, key=version_order))
 
 
 @dataclass(frozen=True, slots=True)

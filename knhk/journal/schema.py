@@ -7,7 +7,7 @@ was released, only followed by another. ``application_id`` tells our files from 
 fence that a second owner of a case runs into. ``cases`` is its summary, written in the same
 transaction, so that listing needs no replay. ``digest`` names the sources of a version, which
 are stored once. ``parent`` and ``parent_item`` are the case and the work item that a sub-case
-was begun for, empty and -1 where there is none.
+was begun for, empty and -1 where there is none. A case belongs to a ``tenant`` and to a ``shard``.
 
 ``hash`` seals each input (:mod:`knhk.journal.chain`); rows of stores that were made before have
 none. ``snapshots`` holds the last one of each case, ``blobs`` what is too long to stand in a row.
@@ -115,5 +115,13 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         until_us INTEGER NOT NULL,
         PRIMARY KEY (case_id, item)
     ) STRICT, WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE cases ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+    ALTER TABLE cases ADD COLUMN shard INTEGER NOT NULL DEFAULT 0;
+    """,
+    """
+    CREATE INDEX cases_by_tenant ON cases (tenant, created_us, id) WHERE tenant != '';
+    CREATE INDEX cases_by_version ON cases (workflow, digest, status);
     """,
 )

@@ -10,6 +10,7 @@ beside it (:mod:`knhk.journal.lock`).
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from knhk.errors import (
 from knhk.journal.lock import StoreLock
 from knhk.journal.record import (
     PAGE_MAX,
+    UNFINISHED,
     Bundle,
     CaseRow,
     Commit,
@@ -38,16 +40,25 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Record,
+    Rest,
     Snapshot,
     Stored,
+    VersionRow,
+    Wait,
+    version_rows,
 )
 from knhk.journal.schema import APPLICATION_ID, MIGRATIONS
 from knhk.model import CaseStatus
 
 __all__ = ["SQLiteJournal"]
 
-#: How long a reader or the writer waits for a lock within the file before it gives up.
+#: How long a reader, or whoever opens the store, waits for a lock within the file.
 BUSY_TIMEOUT_MS: Final = 5_000
+#: How long an append waits for it; it may be made in an event loop, and is made again.
+APPEND_TIMEOUT_MS: Final = 100
+#: What systems say of a file that may not become larger.
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: A store up to this size is read through for damage when it is opened (some 50 ms).
 CHECK_MAX_BYTES: Final = 16 * 1024 * 1024
 #: The size that the write-ahead file is cut back to.
@@ -63,15 +74,27 @@ _INSERT_INPUTS: Final = {
 }
 _INSERT_CASE: Final = (
     "INSERT INTO cases (id, workflow, digest, status, created_us, ended_us, outcome,"
-    " parent, parent_item, depth, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " parent, parent_item, depth, seal, tenant, shard)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE_CASE: Final = (
     "UPDATE cases SET status = ?, ended_us = ?, outcome = ?, seal = ? WHERE id = ?"
 )
 _CASE_COLUMNS: Final = (
-    "id, workflow, digest, created_us, status, ended_us, outcome, parent, parent_item, depth, seal"
+    "id, workflow, digest, created_us, status, ended_us, outcome, parent, parent_item, depth, seal,"
+    " tenant, shard"
 )
 _SELECT_CASE: Final = f"SELECT {_CASE_COLUMNS} FROM cases WHERE id = ?"  # noqa: S608
+_SELECT_VERSIONS: Final = """
+    SELECT w.name, w.digest, b.deployed_us, w.deployed = (
+        SELECT max(deployed) FROM workflows WHERE name = w.name
+    ) FROM workflows AS w JOIN bundles AS b USING (digest) WHERE ?1 IN ('', w.name)
+"""
+#: What the columns hold, in the order in which they are read.
+_INPUT_TYPES: Final = (str, int, int, int, int, str, bytes, bytes)
+_CASE_TYPES: Final = (str, str, str, int, str, int, bytes, str, int, int, bytes, str, int)
+_WAIT_TYPES: Final = (int, str, str)
+_LETTER_TYPES: Final = (str, str, str, bytes, int, int)
 #: The fields of a commit after its case, inputs and opening, when there is nothing in them.
 _NOTHING_MORE: Final = Commit("")[3:]
 
@@ -80,10 +103,13 @@ class SQLiteJournal:
     """The store at ``path``; made when it is not there, unless it is only to be read.
 
     ``size_max_bytes`` is a quota: an append beyond it raises :class:`knhk.errors.StoreFull`,
-    as a full disk does. With ``reading`` no lock is taken, and every write is refused.
+    as a full disk does. With ``reading`` no lock is taken, and every write is refused. ``vfs``
+    names the SQLite VFS by which files are reached, if not the one of the system.
     """
 
     blocking = True
+    #: It waits for a disk of this machine only: short appends may be done in the event loop.
+    local = True
 
     def __init__(
         self,
@@ -92,8 +118,10 @@ class SQLiteJournal:
         durability: Durability = "full",
         reading: bool = False,
         size_max_bytes: int | None = None,
+        vfs: str | None = None,
     ) -> None:
         self._path = Path(path)
+        self._vfs = vfs
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
         self._closed = False
@@ -119,12 +147,15 @@ class SQLiteJournal:
 
     def _open(self, durability: Durability, reading: bool, size_max_bytes: int | None) -> None:
         flags = apsw.SQLITE_OPEN_READWRITE | (0 if reading else apsw.SQLITE_OPEN_CREATE)
-        self._writer = apsw.Connection(str(self._path), flags=flags)
+        self._writer = apsw.Connection(str(self._path), flags=flags, vfs=self._vfs)
         try:
             self._set_up(durability, reading, size_max_bytes)
             self._reader = self._writer
             if not reading:
-                self._reader = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE)
+                self._writer.set_busy_timeout(APPEND_TIMEOUT_MS)
+                self._reader = apsw.Connection(
+                    str(self._path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=self._vfs
+                )
                 self._reader.set_busy_timeout(BUSY_TIMEOUT_MS)
                 self._reader.pragma("query_only", True)
         except BaseException:
@@ -218,6 +249,8 @@ class SQLiteJournal:
                     row.parent_item,
                     row.depth,
                     row.seal,
+                    row.tenant,
+                    row.shard,
                 ),
             )
         except apsw.ConstraintError as error:
@@ -325,6 +358,7 @@ class SQLiteJournal:
             names = reader.execute(
                 "SELECT name FROM workflows WHERE digest = ? ORDER BY name", (digest,)
             ).fetchall()
+        self._refuse_other_types([row], (str, str, int), "bundles")
         entry, root, deployed_us = row
         return Bundle(
             digest,
@@ -332,7 +366,7 @@ class SQLiteJournal:
             str(root),
             {str(path): str(text) for path, text in files},
             tuple(str(name) for (name,) in names),
-            cast("int", deployed_us),  # the column is STRICT
+            cast("int", deployed_us),
         )
 
     def newest(self, workflow: str) -> str | None:
@@ -350,11 +384,7 @@ class SQLiteJournal:
 
     def case(self, case: str) -> CaseRow | None:
         with self._reading() as reader:
-            row = reader.execute(
-                _SELECT_CASE,
-                (case,),
-            ).fetchone()
-        return None if row is None else self._case_row(row)
+            return self._read_case(reader, case)
 
     def cases(
         self,
@@ -362,10 +392,12 @@ class SQLiteJournal:
         status: Sequence[CaseStatus] = (),
         workflow: str = "",
         parent: str = "",
+        tenant: str = "",
         awake: bool = False,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
+        table = "cases"
         where: list[str] = []
         values: list[str | int] = []
         if status:
@@ -378,8 +410,17 @@ class SQLiteJournal:
             # The second half says what the index over sub-cases is limited to.
             where.append("parent = ? AND parent != ''")
             values.append(parent)
+        if tenant:
+            # Likewise of the index over tenants.
+            where.append("tenant = ? AND tenant != ''")
+            values.append(tenant)
         if awake:
             where.append("parked = 0")
+            if status and set(status) <= set(UNFINISHED) and not parent:
+                # Else SQLite takes the index by status, and reads all cases that are parked. The
+                # condition is what the index is limited to, word for word.
+                table = "cases INDEXED BY cases_awake"
+                where.append("status IN ('running', 'suspended')")
         if after is not None:
             where.append("(created_us, id) > (?, ?)")
             values.extend((after.created_us, after.id))
@@ -387,15 +428,16 @@ class SQLiteJournal:
         values.append(max(0, min(limit, PAGE_MAX)))
         with self._reading() as reader:
             rows = reader.execute(
-                f"SELECT {_CASE_COLUMNS} FROM cases {clause}"  # noqa: S608
+                f"SELECT {_CASE_COLUMNS} FROM {table} {clause}"  # noqa: S608
                 " ORDER BY created_us, id LIMIT ?",
                 values,
             ).fetchall()
         return tuple(self._case_row(row) for row in rows)
 
     def _case_row(self, row: tuple[apsw.SQLiteValue, ...]) -> CaseRow:
+        self._refuse_other_types([row], _CASE_TYPES, "cases")
         case, workflow, digest, created_us, status, ended_us, outcome = row[:7]
-        parent, parent_item, depth, seal = row[7:]
+        parent, parent_item, depth, seal, tenant, shard = row[7:]
         try:
             known = CaseStatus(status)
         except ValueError as error:
@@ -403,7 +445,6 @@ class SQLiteJournal:
                 f"the store {self._path} is damaged: case {case!r} has the status {status!r};"
                 " go back to a copy of it"
             ) from error
-        # The columns are STRICT: they hold what the schema says.
         return CaseRow(
             str(case),
             str(workflow),
@@ -416,15 +457,70 @@ class SQLiteJournal:
             cast("int", parent_item),
             cast("int", depth),
             cast("bytes", seal),
+            str(tenant),
+            cast("int", shard),
         )
 
-    def inputs(self, case: str) -> tuple[InputRow, ...]:
+    def inputs(self, case: str, since: int = 0, limit: int | None = None) -> tuple[InputRow, ...]:
         with self._reading() as reader:
             rows = reader.execute(
-                f"SELECT {_INPUT_COLUMNS} FROM inputs WHERE case_id = ? ORDER BY seq",  # noqa: S608
+                f"SELECT {_INPUT_COLUMNS} FROM inputs"  # noqa: S608
+                " WHERE case_id = ? AND seq >= ? ORDER BY seq LIMIT ?",
+                (case, since, -1 if limit is None else max(0, limit)),
+            ).fetchall()
+        return self._input_rows(rows)
+
+    def record(self, case: str) -> Record | None:
+        with self._reading() as reader, self._one_state(reader):
+            row = self._read_case(reader, case)
+            if row is None:
+                return None
+            count, parked, wake_us = reader.execute(
+                "SELECT (SELECT count(*) FROM inputs WHERE case_id = ?1), parked, wake_us"
+                " FROM cases WHERE id = ?1",
+                (case,),
+            ).fetchall()[0]
+            waits = reader.execute(
+                "SELECT kind, name, key FROM waits WHERE case_id = ? ORDER BY kind, name, key",
                 (case,),
             ).fetchall()
-        return tuple(map(InputRow._make, rows))
+            self._refuse_other_types([(parked, wake_us)], (int, int), "cases")
+            self._refuse_other_types(waits, _WAIT_TYPES, "waits")
+            return Record(
+                row,
+                cast("int", count),
+                self._read_snapshot(reader, case),
+                Rest(is_parked=bool(parked), wake_us=cast("int", wake_us)),
+                tuple(map(Wait._make, waits)),
+                self._read_leases(reader, case),
+            )
+
+    def versions(self, workflow: str = "") -> tuple[VersionRow, ...]:
+        only, values = ("WHERE workflow = ?", (workflow,)) if workflow else ("", ())
+        with self._reading() as reader, self._one_state(reader):
+            deployed = reader.execute(_SELECT_VERSIONS, (workflow,)).fetchall()
+            counted = reader.execute(
+                f"SELECT workflow, digest, status, count(*) FROM cases {only}"  # noqa: S608
+                " GROUP BY workflow, digest, status ORDER BY status",
+                values,
+            ).fetchall()
+        self._refuse_other_types(deployed, (str, str, int, int), "workflows")
+        self._refuse_other_types(counted, (str, str, str, int), "cases")
+        return version_rows(deployed, counted)
+
+    def check(self) -> str:
+        with self._reading() as reader:
+            found = reader.execute("PRAGMA integrity_check(1)").get
+            if found != "ok":
+                return f"{self._path} is damaged ({str(found).splitlines()[-1]})"
+            for table in ("inputs", "snapshots", "waits", "leases"):
+                case = reader.execute(
+                    f"SELECT case_id FROM {table} AS t"  # noqa: S608
+                    " WHERE NOT EXISTS (SELECT 1 FROM cases WHERE id = t.case_id) LIMIT 1"
+                ).get
+                if case is not None:
+                    return f"there are {table} of a case {case!r}, but no such case"
+        return ""
 
     def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
         with self._reading() as reader, self._one_state(reader):
@@ -432,35 +528,63 @@ class SQLiteJournal:
         return tuple(one for one in found if one is not None)
 
     def _stored(self, reader: apsw.Connection, case: str) -> Stored | None:
-        row = reader.execute(_SELECT_CASE, (case,)).fetchone()
+        row = self._read_case(reader, case)
         if row is None:
             return None
-        told = reader.execute(
-            "SELECT seq, hash, body FROM snapshots WHERE case_id = ?", (case,)
-        ).fetchone()
-        snapshot = None if told is None else Snapshot(*cast("tuple[int, bytes, bytes]", told))
+        snapshot = self._read_snapshot(reader, case)
         rows = reader.execute(
             f"SELECT {_INPUT_COLUMNS} FROM inputs"  # noqa: S608
             " WHERE case_id = ? AND seq >= ? ORDER BY seq",
             (case, 0 if snapshot is None else snapshot.seq),
         ).fetchall()
+        leases = self._read_leases(reader, case)
+        return Stored(row, snapshot, self._input_rows(rows), leases)
+
+    def _read_case(self, reader: apsw.Connection, case: str) -> CaseRow | None:
+        row = reader.execute(_SELECT_CASE, (case,)).fetchone()
+        return None if row is None else self._case_row(row)
+
+    def _read_snapshot(self, reader: apsw.Connection, case: str) -> Snapshot | None:
+        told = reader.execute(
+            "SELECT seq, hash, body FROM snapshots WHERE case_id = ?", (case,)
+        ).fetchone()
+        if told is None:
+            return None
+        self._refuse_other_types([told], (int, bytes, bytes), "snapshots")
+        return Snapshot(*cast("tuple[int, bytes, bytes]", told))
+
+    def _read_leases(self, reader: apsw.Connection, case: str) -> tuple[Lease, ...]:
         leases = reader.execute(
             "SELECT item, attempt, holder, until_us FROM leases WHERE case_id = ? ORDER BY item",
             (case,),
         ).fetchall()
-        return Stored(
-            self._case_row(row),
-            snapshot,
-            tuple(map(InputRow._make, rows)),
-            tuple(map(Lease._make, leases)),
-        )
+        self._refuse_other_types(leases, (int, int, str, int), "leases")
+        return tuple(map(Lease._make, leases))
+
+    def _input_rows(self, rows: Sequence[tuple[apsw.SQLiteValue, ...]]) -> tuple[InputRow, ...]:
+        self._refuse_other_types(rows, _INPUT_TYPES, "inputs")
+        return tuple(map(InputRow._make, rows))
+
+    def _refuse_other_types(
+        self,
+        rows: Sequence[tuple[apsw.SQLiteValue, ...]],
+        types: tuple[type, ...],
+        table: str,
+    ) -> None:
+        """Refuse what a STRICT table cannot hold: so a page of it is damaged."""
+        for column, wanted in zip(zip(*rows, strict=True), types, strict=False):
+            if set(map(type, column)) != {wanted}:
+                raise StoreDamaged(
+                    f"the store {self._path} is damaged: its {table} hold what they cannot;"
+                    " go back to a copy of it"
+                )
 
     def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
         found: dict[bytes, bytes] = {}
         with self._reading() as reader:
             for each in hashes:
                 data = reader.execute("SELECT data FROM blobs WHERE hash = ?", (each,)).get
-                if data is not None:
+                if isinstance(data, bytes):  # else it is damaged, and as good as missing
                     found[each] = data
         return found
 
@@ -471,6 +595,7 @@ class SQLiteJournal:
                 " ORDER BY wake_us, id LIMIT ?",
                 (until_us, max(0, limit)),
             ).fetchall()
+        self._refuse_other_types(rows, (int, str), "cases")
         return tuple((cast("int", wake_us), str(case)) for wake_us, case in rows)
 
     def waiting(
@@ -500,6 +625,7 @@ class SQLiteJournal:
                 " WHERE name = ?1 AND (?2 = '' OR key = ?2) ORDER BY sent_us, id LIMIT ?3",
                 (name, key, max(0, limit)),
             ).fetchall()
+        self._refuse_other_types(rows, _LETTER_TYPES, "letters")
         return tuple(map(Letter._make, rows))
 
     def expire(self, now_us: int) -> int:
@@ -566,10 +692,7 @@ class SQLiteJournal:
                 " go back to a copy of it, or give another path"
             ) from error
         except apsw.FullError as error:
-            raise StoreFull(
-                f"the store {self._path} is full: free some space, then resume;"
-                " nothing that was acknowledged is lost"
-            ) from error
+            raise self._full() from error
         except (apsw.BusyError, apsw.LockedError) as error:
             raise StoreLocked(
                 f"the store {self._path} is locked by another program: close that, then resume"
@@ -580,6 +703,21 @@ class SQLiteJournal:
                 " check that the file and its directory may be written to"
             ) from error
         except apsw.Error as error:
+            if isinstance(error, apsw.IOError) and self._has_no_room():
+                raise self._full() from error
             raise JournalError(
                 f"the store {self._path} failed ({error}); check its disk, then resume"
             ) from error
+
+    def _has_no_room(self) -> bool:
+        """Whether the system has said of the last error that there is no room."""
+        try:
+            return self._writer.system_errno in _NO_ROOM
+        except apsw.ConnectionClosedError:  # it could not even be opened
+            return False
+
+    def _full(self) -> StoreFull:
+        return StoreFull(
+            f"the store {self._path} is full: free some space, then resume;"
+            " nothing that was acknowledged is lost"
+        )

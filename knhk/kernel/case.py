@@ -137,6 +137,24 @@ class Case(Game):
         return tuple(self._items)
 
     @property
+    def open_items(self) -> tuple[WorkItem, ...]:
+        """The items that something is still to come of: waiting, offered, started; oldest first.
+
+        It takes no longer where many items have ended.
+        """
+        found: list[WorkItem] = []
+        for desk in self._desks:
+            if desk is not None:
+                found.extend(desk.items())
+        found.sort(key=_number)
+        return tuple(found)
+
+    @property
+    def kept(self) -> int:
+        """How many messages are kept that nobody has taken yet."""
+        return len(self._kept)
+
+    @property
     def result(self) -> object:
         """What ``return`` gave when the case completed; ``None`` before."""
         return self._result
@@ -450,6 +468,10 @@ class Case(Game):
         if state == OFFERED and self._status != RUNNING:
             raise NotOffered(item._task, f"the case is {STATUSES[self._status]}")
         return item
+
+
+def _number(item: WorkItem) -> int:
+    return item._id
 
 
 __all__ = ["Case"]

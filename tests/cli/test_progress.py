@@ -27,6 +27,14 @@ def test_a_line_about_a_case_names_no_task() -> None:
     assert "A1 case completed" == line(event("case completed")).split(maxsplit=1)[1]
 
 
+def test_a_store_that_is_away_is_told_in_a_line_and_is_no_case_on_the_board() -> None:
+    away, board = Event(0, "", "store away", message="the server is down"), Board()
+    board.tell(away)
+
+    assert "knhk store away: the server is down" == line(away).split(maxsplit=1)[1]
+    assert [] == board.rows()
+
+
 def test_the_board_counts_the_items_of_a_task_by_their_state() -> None:
     board = Board()
     for item in (1, 2, 3):

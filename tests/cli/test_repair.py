@@ -103,7 +103,7 @@ def test_cases_are_to_be_named_in_one_way(shop: Project, command: str) -> None:
     both = shop.knhk(command, "A1", "--workflow", "order")
 
     assert (2, 2) == (nothing.code, both.code)
-    assert "name the cases, or give --status or --workflow" in nothing.err
+    assert "name the cases, or give --status, --workflow or --tenant" in nothing.err
     assert "either name the cases" in both.err
 
 

@@ -15,6 +15,9 @@ from knhk.model import Net
 from knhk.module import Module
 from knhk.testing import VirtualClock
 from tests.engine.nets import module
+from tests.journal.conftest import postgres, postgres_server
+
+__all__ = ["Project", "postgres", "postgres_server", "project"]
 
 PRELUDE = """
 calls = []

@@ -47,6 +47,23 @@ async def until_parked(engine: Engine, case: str) -> None:
             await anyio.sleep(SOON_S / 2)
 
 
+async def test_a_case_that_waits_lets_go_of_what_is_made_again(source: Path) -> None:
+    async with Engine.open(MemoryJournal(), park_after_s=3_600) as engine:
+        await engine.deploy(source)
+        await engine.start("w", case_id="c", n=7)
+        assert engine._running is not None
+        with anyio.fail_after(10):
+            while "c" not in engine._running.parking._idle:  # noqa: ASYNC110  nobody tells
+                await anyio.sleep(SOON_S / 2)
+        case = engine._running.live["c"].case
+        # Of the two tasks that were reached, the one that is done needs its desk no more.
+        assert {"paid"} == {
+            row.name
+            for row, desk in zip(case._program.rows, case._desks, strict=True)
+            if row is not None and desk is not None
+        }
+
+
 async def test_a_case_is_woken_by_a_message_and_by_time(source: Path) -> None:
     clock = VirtualClock(autofire=False)
     journal = MemoryJournal()

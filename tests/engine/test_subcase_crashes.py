@@ -278,7 +278,8 @@ async def test_a_sub_case_that_cannot_be_written_strands_its_parents_until_it_ca
         case = await engine.start("top", case_id="c")
         with pytest.raises(JournalError, match="the process is gone"):
             await case.result()
-        assert set(LINE[:3]) == set(engine.stranded)
+        # Nobody knows whether the last one was begun.
+        assert set(LINE) == set(engine.stranded)
 
         journal.crashed, journal.commits_left = False, ALL
         await engine.resume()

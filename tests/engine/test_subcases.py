@@ -7,7 +7,7 @@ import anyio.lowlevel
 import pytest
 
 from knhk.call import Call
-from knhk.engine import Engine, SubCase
+from knhk.engine import Engine, Limits, SubCase
 from knhk.engine.kin import SUB_CASE_ID_MAX, sub_case_id
 from knhk.errors import (
     CaseCancelled,
@@ -177,9 +177,8 @@ async def test_instances_are_sub_cases_side_by_side_and_their_results_in_order(
 
 
 async def test_sub_cases_that_wait_hold_no_place_among_those_that_work(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project,
 ) -> None:
-    monkeypatch.setattr("knhk.engine.workers.TASKS_MAX", 3)
     each = ForEach("n", items=value(list(range(10))))
     module = project.drawn(
         "async def work(n): return n",
@@ -190,7 +189,7 @@ async def test_sub_cases_that_wait_hold_no_place_among_those_that_work(
         chain("low", ("t", calls("work", "n")), returns="t", parameters=("n",)),
     )
 
-    async with Engine.open() as engine:
+    async with Engine.open(limits=Limits(waiting_work_max=3)) as engine:
         await engine.deploy(module)
         with anyio.fail_after(30):
             assert list(range(10)) == await (await engine.start("top")).result()

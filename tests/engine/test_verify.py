@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import apsw
 import pytest
 
 from knhk import Engine
-from knhk.engine import Fault
+from knhk.engine import Fault, Limits
+from tests.postgres import execute
 
 pytestmark = pytest.mark.anyio
 
@@ -87,3 +89,175 @@ async def test_rows_from_before_the_chain_are_taken_as_they_are(store: Path) -> 
         await engine.complete("c", "ship")
 
     assert [] == await verified(store)
+
+
+# What stands beside the inputs
+
+OTHER_STATE = """
+    UPDATE snapshots SET body = CAST(replace(CAST(body AS TEXT), '"i":8', '"i":7') AS BLOB)
+"""
+
+LONG = """
+from shop use note
+
+workflow order(n: int) -> json
+    var i: int = 0
+    task pay
+    task count = note(i)
+        sets i = i + 1
+    task nap = timer 30d
+    flow
+        start -> pay -> repeat(count) until i >= n -> nap -> end
+    return pay
+"""
+
+
+@pytest.fixture
+async def parked(tmp_path: Path) -> Path:
+    """A case with a large value that is parked with a snapshot in the midst of its inputs."""
+    (tmp_path / "shop.py").write_text("async def note(i): return i", encoding="utf-8")
+    (tmp_path / "order.knhk").write_text(LONG, encoding="utf-8")
+    path = tmp_path / "orders.db"
+    limits = Limits(inline_bytes_max=200, snapshot_inputs=5)
+    async with Engine.open(path, park_after_s=0.01, limits=limits) as engine:
+        await engine.deploy(tmp_path / "order.knhk")
+        await engine.start("order", case_id="a", n=8)
+        await engine.complete("a", "pay", "x" * 300)
+        assert engine._running is not None
+        with anyio.fail_after(10):
+            while engine._running.live:  # noqa: ASYNC110  it leaves without a word
+                await anyio.sleep(0.01)
+    return path
+
+
+def all_of(store: Path, statement: str) -> list[tuple[object, ...]]:
+    connection = apsw.Connection(str(store))
+    try:
+        return list(connection.execute(statement))
+    finally:
+        connection.close()
+
+
+async def only_fault(store: Path) -> Fault:
+    async with Engine.open(store, reading=True) as engine:
+        (fault,) = await engine.verify("a")
+    return fault
+
+
+async def test_a_parked_case_with_payloads_fits(parked: Path) -> None:
+    ((inputs,),) = all_of(parked, "SELECT count(*) FROM inputs")
+    ((seq,),) = all_of(parked, "SELECT seq FROM snapshots")
+    assert inputs == seq
+    async with Engine.open(parked, reading=True) as engine:
+        assert () == await engine.verify("a")
+        assert "" == await engine.check()
+
+
+@pytest.mark.parametrize(
+    ("statement", "seq", "place", "why"),
+    [
+        (
+            OTHER_STATE,
+            -1,
+            "the snapshot",
+            "it is not the state that the first",
+        ),
+        ("UPDATE snapshots SET body = x'7b'", -1, "the snapshot", "it cannot be read"),
+        (
+            "UPDATE snapshots SET body = CAST('{\"format\":1}' AS BLOB)",
+            -1,
+            "the snapshot",
+            "it cannot be restored",
+        ),
+        ("UPDATE snapshots SET hash = zeroblob(32)", -1, "the snapshot", "its hash is not that of"),
+        ("UPDATE snapshots SET seq = seq - 1", -1, "the snapshot", "its hash is not that of"),
+        ("UPDATE snapshots SET seq = seq + 1", -1, "the snapshot", "it was taken after"),
+        ('UPDATE blobs SET data = CAST(\'{"value":"y"}\' AS BLOB)', 2, "", "has been changed"),
+        ("DELETE FROM blobs", 2, "", "is missing"),
+        ("UPDATE cases SET wake_us = wake_us + 1", -1, "", "it is to be woken at"),
+        ("INSERT INTO leases VALUES ('a', 1, 1, 'w', 9)", -1, "the leases", "'w' holds attempt 1"),
+        ("DELETE FROM inputs WHERE seq = (SELECT max(seq) FROM inputs)", -1, "the snapshot", ""),
+        ("DELETE FROM bundles", -1, "", "the sources"),
+    ],
+)
+async def test_what_does_not_suit_the_history_is_named(
+    parked: Path, statement: str, seq: int, place: str, why: str
+) -> None:
+    change(parked, statement)
+
+    fault = await only_fault(parked)
+
+    assert (seq, place) == (fault.seq, fault.place)
+    assert why in fault.why
+
+
+async def test_a_snapshot_of_another_release_is_no_fault(parked: Path) -> None:
+    change(parked, "UPDATE snapshots SET body = CAST('{\"format\":99}' AS BLOB)")
+
+    async with Engine.open(parked, reading=True) as engine:
+        assert () == await engine.verify("a")
+
+
+async def test_a_case_that_is_parked_has_nothing_offered(store: Path) -> None:
+    change(store, "UPDATE cases SET parked = 1 WHERE id = 'c'")
+
+    (fault,) = await verified(store)
+
+    assert ("c", "it is parked, and `ship` is offered") == (fault.case, fault.why)
+
+
+@pytest.mark.parametrize("table", ["inputs", "snapshots"])
+async def test_rows_of_no_case_are_told(parked: Path, table: str) -> None:
+    if table == "snapshots":
+        change(parked, "DELETE FROM inputs")
+    change(parked, "DELETE FROM cases")
+
+    async with Engine.open(parked, reading=True) as engine:
+        assert f"there are {table} of a case 'a', but no such case" == await engine.check()
+
+
+async def test_a_long_history_is_verified_in_pages(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("knhk.engine.verifying._ROWS_MAX", 2)
+    assert [] == await verified(store)
+
+    change(store, "UPDATE inputs SET at_us = at_us + 1 WHERE case_id = 'b' AND seq = 4")
+
+    assert [("b", 4)] == [(fault.case, fault.seq) for fault in await verified(store)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "seq", "place"),
+    [
+        ("UPDATE {}.inputs SET at_us = at_us + 1 WHERE seq = 2", 2, ""),
+        ("DELETE FROM {}.inputs WHERE seq = 1", 1, ""),
+        ('UPDATE {}.blobs SET data = \'{{"value":"y"}}\'', 2, ""),
+        ("DELETE FROM {}.blobs", 2, ""),
+        ("UPDATE {}.snapshots SET seq = seq + 1", -1, "the snapshot"),
+        ("UPDATE {}.cases SET wake_us = wake_us + 1", -1, ""),
+        ("UPDATE {}.cases SET status = 'completed'", -1, ""),
+    ],
+)
+async def test_what_was_changed_in_postgresql_is_named(
+    postgres: str, postgres_server: str, tmp_path: Path, statement: str, seq: int, place: str
+) -> None:
+    (tmp_path / "shop.py").write_text("async def note(i): return i", encoding="utf-8")
+    (tmp_path / "order.knhk").write_text(LONG, encoding="utf-8")
+    limits = Limits(inline_bytes_max=200, snapshot_inputs=5)
+    async with Engine.open(postgres, park_after_s=0.01, limits=limits) as engine:
+        await engine.deploy(tmp_path / "order.knhk")
+        await engine.start("order", case_id="a", n=2)
+        await engine.complete("a", "pay", "x" * 300)
+        assert engine._running is not None
+        with anyio.fail_after(10):
+            while engine._running.live:  # noqa: ASYNC110  it leaves without a word
+                await anyio.sleep(0.01)
+        assert () == await engine.verify("a")
+        assert "" == await engine.check()
+
+    execute(postgres_server, statement.format(postgres.rpartition("=")[2]))
+
+    async with Engine.open(postgres, reading=True) as engine:
+        (fault,) = await engine.verify("a")
+    assert (seq, place) == (fault.seq, fault.place)

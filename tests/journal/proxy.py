@@ -20,6 +20,8 @@ class Proxy:
 
     ``lose_answer`` loses the answer with the text in it, which the server has given; with
     ``lose_request`` the server never gets the request. ``lost`` is set when it has happened.
+    While it ``is_silent`` nothing passes, in either direction, and nobody is told; what was sent
+    meanwhile arrives when it speaks again.
     """
 
     def __init__(self, server: str) -> None:
@@ -28,6 +30,8 @@ class Proxy:
         self._answer = self._request = b""
         self.lost = threading.Event()
         self.is_refusing = False
+        self._speaks = threading.Event()
+        self._speaks.set()
         self._sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -48,6 +52,14 @@ class Proxy:
         self.lost.clear()
         self._request = text
 
+    @property
+    def is_silent(self) -> bool:
+        return not self._speaks.is_set()
+
+    @is_silent.setter
+    def is_silent(self, value: bool) -> None:
+        self._speaks.clear() if value else self._speaks.set()
+
     def cut(self) -> None:
         """Lose all connections now; the server is not told."""
         for each in self._sockets:
@@ -56,6 +68,7 @@ class Proxy:
 
     def close(self) -> None:
         self._listener.close()
+        self._speaks.set()
         self.cut()
         for each in self._sockets:
             each.close()
@@ -83,6 +96,7 @@ class Proxy:
     def _pass_on(self, name: str, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                self._speaks.wait()
                 text = getattr(self, name)
                 if text and text in data:
                     setattr(self, name, b"")

@@ -116,6 +116,8 @@ class Caller:
             parent_item=random.randrange(5) if parent else -1,
             depth=1 if parent else 0,
             seal=random.choice([b"", b"\0"]),
+            tenant=random.choice(["", "acme"]),
+            shard=random.randrange(3),
         )
 
     def _wait(self) -> Wait:
@@ -153,12 +155,15 @@ class Caller:
         kind, limit = random.choice([MESSAGE, SIGNAL]), random.choice([-1, 0, 1, 3, 1_000])
         asked = random.choices([*CASES, "nobody"], k=5)
         hashes = random.choices([*HASHES, b"none"], k=3)
-        until_us = random.randrange(-1, 10)
+        until_us, since = random.randrange(-1, 10), random.randrange(4)
         questions: list[Callable[[Journal], object]] = [
             self._listing(),
             self._listing(),
             lambda journal: journal.case(case),
             lambda journal: journal.inputs(case),
+            lambda journal: journal.inputs(case, since, limit),
+            lambda journal: journal.record(case),
+            lambda journal: (journal.versions(), journal.versions(name), journal.versions("pack")),
             lambda journal: journal.stored(asked),
             lambda journal: dict(journal.blobs(hashes)),
             lambda journal: journal.sleepers(until_us, limit),
@@ -174,6 +179,7 @@ class Caller:
         status = random.choice([(), (), random.sample(STATUSES, 2)])
         workflow = random.choice(["", random.choice(WORKFLOWS)])
         parent = random.choice(["", "", random.choice(CASES)])
+        tenant = random.choice(["", "", "acme"])
         awake = random.random() < 0.3
         limit = random.choice([-1, 0, 1, 5, 1_000])
         after = random.choice([None, None, self._case_row(random.choice(CASES))])
@@ -181,6 +187,7 @@ class Caller:
             status=status,
             workflow=workflow,
             parent=parent,
+            tenant=tenant,
             awake=awake,
             after=after,
             limit=limit,
@@ -238,6 +245,8 @@ def holdings(journal: Journal) -> list[object]:
         journal.cases(awake=True),
         journal.stored(CASES),
         [journal.inputs(case) for case in CASES],
+        [journal.record(case) for case in CASES],
+        journal.versions(),
         dict(journal.blobs(HASHES)),
         journal.sleepers(2**62),
         [journal.waiting(kind, name, key) for kind in (10, 11) for name in NAMES for key in KEYS],

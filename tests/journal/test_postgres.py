@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 
 import psycopg
 import pytest
@@ -24,7 +24,7 @@ from knhk.errors import (
     UnknownName,
     UsageError,
 )
-from knhk.journal import CaseRow, Commit, InputRow, Letter, Snapshot, open_journal
+from knhk.journal import CaseRow, Commit, InputRow, Letter, Rest, Snapshot, open_journal
 from knhk.journal.passwords import without_password
 from knhk.journal.postgres import PostgresJournal
 from knhk.journal.postgres.schema import MIGRATIONS
@@ -462,7 +462,7 @@ def test_what_another_owner_wrote_meanwhile_stays_a_conflict(
     assert ("a", 1) == (caught.value.case, caught.value.seq)
 
 
-def test_a_transaction_that_is_still_at_work_is_waited_for(
+def test_a_transaction_that_is_still_at_work_is_ended_and_written_anew(
     proxy: Proxy, journal: PostgresJournal, postgres: str, postgres_server: str
 ) -> None:
     commit = Commit("a", (row("a", 1),), snapshot=Snapshot(2, b"h", b"b"))
@@ -472,13 +472,100 @@ def test_a_transaction_that_is_still_at_work_is_waited_for(
         blocker.execute(f"LOCK TABLE {schema}.snapshots".encode())
         thread = threading.Thread(target=journal.append, args=([commit],))
         thread.start()
-        wait_for_waiting(postgres_server, schema, 1)
+        (first,) = wait_for_waiting(postgres_server, schema)
         proxy.cut()
-        wait_for_waiting(postgres_server, schema, 2)
+        wait_for_waiting(postgres_server, schema, other_than=first)
         blocker.rollback()
         thread.join()
 
     assert [0, 1] == [each.seq for each in journal.inputs("a")]
+
+
+def test_what_was_sent_on_a_lost_connection_is_not_done_late(
+    proxy: Proxy, journal: PostgresJournal, postgres: str, postgres_server: str
+) -> None:
+    schema = schema_of(postgres)
+    asleep, awake = (Commit("a", rest=Rest(is_parked=each, wake_us=7)) for each in (True, False))
+    with psycopg.connect(postgres_server) as blocker:
+        blocker.execute(f"LOCK TABLE {schema}.cases IN EXCLUSIVE MODE".encode())
+        thread = threading.Thread(target=suppressed(journal.append), args=([asleep],))
+        thread.start()
+        (first,) = wait_for_waiting(postgres_server, schema)
+        proxy.is_refusing = True
+        proxy.cut()
+        thread.join()
+        proxy.is_refusing = False
+        wait_until_reachable(journal)
+        thread = threading.Thread(target=journal.append, args=([awake],))
+        thread.start()
+        wait_for_waiting(postgres_server, schema, other_than=first)
+        blocker.rollback()
+        thread.join()
+    ended = f"SELECT 1 FROM pg_stat_activity WHERE pid = {first}"
+    wait_until(lambda: not execute(postgres_server, ended))
+
+    assert () == journal.sleepers(9)
+    assert ["a"] == [each.id for each in journal.cases(awake=True)]
+
+
+def suppressed(append: Callable[[list[Commit]], None]) -> Callable[[list[Commit]], None]:
+    def append_in_vain(commits: list[Commit]) -> None:
+        with suppress(StoreUnavailable):
+            append(commits)
+
+    return append_in_vain
+
+
+def test_a_server_that_says_nothing_is_taken_for_lost(proxy: Proxy, postgres: str) -> None:
+    address = with_schema(f"{proxy.address}&connect_timeout=2", schema_of(postgres))
+    with closing(PostgresJournal(address, patience_s=0, answer_s=0.5)) as journal:
+        journal.append([opening("a")])
+        proxy.is_silent = True
+        with pytest.raises(StoreUnavailable, match=r"no answer|timeout"):
+            journal.append([Commit("a", (row("a", 1),))])
+        with pytest.raises(StoreUnavailable, match=r"no answer|timeout"):
+            journal.inputs("a")
+        proxy.is_silent = False
+        wait_until_reachable(journal)
+        journal.append([Commit("a", (row("a", 1),))])
+
+        assert [0, 1] == [each.seq for each in journal.inputs("a")]
+
+
+def test_closing_does_not_wait_for_a_server_that_says_nothing(
+    proxy: Proxy, journal: PostgresJournal
+) -> None:
+    proxy.is_silent = True
+    thread = threading.Thread(target=suppressed(journal.append), args=([opening("b")],))
+    thread.start()
+    began = time.monotonic()
+    journal.close()
+    thread.join()
+
+    assert time.monotonic() - began < 20  # it would wait for 40 s for an answer
+
+
+def test_commits_found_written_may_be_brought_one_by_one_past_one_that_is_refused(
+    proxy: Proxy, journal: PostgresJournal
+) -> None:
+    commits = [Commit("a", (row("a", 1),)), opening("b")]
+    proxy.lose_answer(COMMITTED)
+    proxy.is_refusing = True
+    with pytest.raises(StoreUnavailable):
+        journal.append(commits)
+    proxy.is_refusing = False
+    wait_until_reachable(journal)
+
+    for _ in range(3):
+        with pytest.raises(JournalError, match="failed"):
+            journal.append([opening("c\0d"), *commits])
+        with pytest.raises(JournalError, match="failed"):
+            journal.append([opening("c\0d")])
+    for commit in commits:
+        journal.append([commit])
+
+    assert [0, 1] == [each.seq for each in journal.inputs("a")]
+    assert ["a", "b"] == [each.id for each in journal.cases()]
 
 
 def test_a_letter_that_was_kept_but_not_answered_counts_as_kept_now(
@@ -508,15 +595,27 @@ def wait_until_reachable(journal: PostgresJournal) -> None:
     journal._writer._away_until = 0.0
 
 
-def wait_for_waiting(server: str, schema: str, sessions: int) -> None:
-    """Until as many sessions of the store wait for a lock on a table or for a transaction."""
+def wait_for_waiting(server: str, schema: str, *, other_than: object = None) -> list[object]:
+    """Until a session of the store waits for a lock; the processes of those that do."""
     waiting = (
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         f" AND application_name = '{schema}'"
     )
+    found: list[object] = []
+
+    def is_waiting() -> bool:
+        found[:] = [pid for (pid,) in execute(server, waiting)]
+        return len(found) > 0 and other_than not in found
+
+    wait_until(is_waiting)
+    return found
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
-    while execute(server, waiting)[0][0] != sessions:
+    while not is_so():
         assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # A server that stops

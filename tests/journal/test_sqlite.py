@@ -25,10 +25,12 @@ from knhk.errors import (
     UsageError,
 )
 from knhk.journal import (
+    UNFINISHED,
     CaseRow,
     Commit,
     InputRow,
     MemoryJournal,
+    Rest,
     SQLiteJournal,
     open_journal,
 )
@@ -194,10 +196,7 @@ def test_reading_makes_no_store(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-def test_a_write_lock_of_another_program_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("knhk.journal.sqlite.BUSY_TIMEOUT_MS", 1)
+def test_a_write_lock_of_another_program_is_told(tmp_path: Path) -> None:
     journal = SQLiteJournal(tmp_path / "store.db")
     other = apsw.Connection(str(tmp_path / "store.db"))
     other.execute("BEGIN IMMEDIATE")
@@ -350,6 +349,36 @@ def test_a_full_store_still_takes_what_fits(tmp_path: Path) -> None:
     journal.close()
 
 
+LIMITED = """
+import resource, sys
+from knhk.errors import StoreFull
+from knhk.journal import CaseRow, Commit, InputRow, SQLiteJournal
+journal = SQLiteJournal(sys.argv[1])
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+written = []
+def append(case):
+    row = InputRow(case, 0, 1, 0, -1, "", b"x" * 3000)
+    journal.append([Commit(case, (row,), CaseRow(case, "order", "digest", 1))])
+    written.append(case)
+try:
+    for number in range(1000):
+        append(f"c{number:03}")
+except StoreFull:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    append("z")
+    print(written == [row.id for row in journal.cases()], 5 < len(written) < 1000)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system limits no files")
+def test_a_file_that_may_not_grow_is_a_full_store_until_it_may(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / "store.db")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert "True True" == told.stdout.strip()
+
+
 # Ends
 
 
@@ -399,3 +428,31 @@ def test_what_was_appended_survives_a_kill(tmp_path: Path) -> None:
     journal = SQLiteJournal(path)
     assert list(range(50)) == [row.seq for row in journal.inputs("a")]
     journal.close()
+
+
+def test_cases_that_are_awake_are_found_without_reading_those_that_are_parked(
+    tmp_path: Path,
+) -> None:
+    steps: list[int] = []
+
+    def count(event: dict[str, object]) -> None:
+        status = event["stmt_status"]
+        assert isinstance(status, dict)
+        steps.append(status["SQLITE_STMTSTATUS_VM_STEP"])
+
+    with closing(SQLiteJournal(tmp_path / "a.db")) as journal:
+        journal.append([opening("awake")])
+        for parked in (10, 1_000):
+            journal.append(
+                [
+                    opening(f"parked-{parked}-{number}")._replace(rest=Rest(is_parked=True))
+                    for number in range(parked)
+                ]
+            )
+            journal._reader.trace_v2(apsw.SQLITE_TRACE_PROFILE, count)
+            first = journal.cases(status=UNFINISHED, awake=True)
+            assert ["awake"] == [row.id for row in first]
+            assert () == journal.cases(status=UNFINISHED, awake=True, after=first[-1])
+            journal._reader.trace_v2(0)
+    few, many = steps[:2], steps[2:]
+    assert few == many

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from knhk.errors import JournalConflict, JournalError, StoreFull
+from knhk.errors import JournalConflict, JournalError, StoreDamaged
 from knhk.journal import CaseRow, Commit, InputRow, MemoryJournal, Stream, Writer
 from knhk.journal.writer import BATCH_MAX, QUEUE_MAX
 
@@ -102,7 +102,7 @@ async def test_the_conflict_of_one_case_does_not_touch_the_others() -> None:
 async def test_after_a_failure_nothing_more_of_that_case_is_written() -> None:
     journal, ends = Watched(), Ends()
     writer, stream = Writer(journal), Stream()
-    journal.broken["a"] = StoreFull("full")
+    journal.broken["a"] = StoreDamaged("damaged")
     writer.put(opening("a"), stream, ends.of("first"))  # type: ignore[arg-type]
     writer.put(opening("b"), Stream(), ends.of("other"))  # type: ignore[arg-type]
     writer.put(following("a", 1), stream, ends.of("second"))  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ async def test_after_a_failure_nothing_more_of_that_case_is_written() -> None:
     writer.put(following("a", 2), stream, ends.of("third"))  # type: ignore[arg-type]
     await run(writer)
 
-    assert {"first", "second", "third"} == {n for n, e in ends.told if isinstance(e, StoreFull)}
+    assert {"first", "second", "third"} == {n for n, e in ends.told if isinstance(e, StoreDamaged)}
     assert () == journal.inputs("a")
     assert 1 == len(journal.inputs("b"))
 

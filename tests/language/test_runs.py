@@ -466,4 +466,4 @@ workflow order(id: str, items: list[Item], express: bool = false) -> Receipt
 ''')
     errors = [d for d in caught.value.diagnostics if d.severity == "error"]
     assert {d.code for d in errors} == {"KN901"}
-    assert [d.span.line for d in errors] == [14, 15, 16]
+    assert [d.span.line for d in errors] == [14, 15]

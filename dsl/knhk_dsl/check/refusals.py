@@ -31,7 +31,7 @@ def refuse_declarations(declarations: Iterable[ast.Declaration], report: Report)
             refuse(_DECLARATIONS[type(declaration)], declaration.span, report)
         elif isinstance(declaration, ast.ConnectorDecl):
             for line in declaration.policies:
-                if not isinstance(line, ast.BadStatement):
+                if not isinstance(line, (ast.AtMostLine, ast.BadStatement)):
                     words = f"`{LINE_WORDS[type(line)]}` of a connector"
                     refuse(words, line.span, report)
         elif isinstance(declaration, ast.PolicyDecl):

@@ -9,9 +9,10 @@ it returns; with ``normal`` (``synchronous_commit = off``) a crash of the server
 ones, never their order.
 
 An append whose connection was lost is in doubt: the server may have written it all the same.
-Before anything else is written its first input is looked for. What was written is not written
-again, in this call or in later ones that bring the same commits; so an append never takes its own
-rows for those of another owner, and never says that it has done what it has not.
+Before anything else is written its first input is looked for, once its session has ended. What was
+written is not written again, in this call or in later ones that bring the same commits, however
+often these are in vain; so an append never takes its own rows for those of another owner, and never
+says that it has done what it has not.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from psycopg.rows import TupleRow
 
 from knhk.errors import JournalError
 from knhk.journal.passwords import without_password
-from knhk.journal.postgres.link import PATIENCE_S, Link, T, Work, is_lost
+from knhk.journal.postgres.link import ANSWER_S, PATIENCE_S, Link, T, Work, is_lost
 from knhk.journal.postgres.reading import (
     LETTER_COLUMNS,
     ask,
@@ -33,7 +34,10 @@ from knhk.journal.postgres.reading import (
     read_cases,
     read_inputs,
     read_letters,
+    read_orphan,
+    read_record,
     read_stored,
+    read_versions,
 )
 from knhk.journal.postgres.schema import bring_up_to_date, refuse_older
 from knhk.journal.postgres.target import Target
@@ -46,7 +50,9 @@ from knhk.journal.record import (
     Durability,
     InputRow,
     Letter,
+    Record,
     Stored,
+    VersionRow,
 )
 from knhk.model import CaseStatus
 
@@ -67,6 +73,8 @@ class PostgresJournal:
     The other options of the address are libpq's. With ``reading`` nothing is made, and every
     write is refused. ``patience_s`` is how long a call waits for a server that has gone away;
     after it calls raise :class:`knhk.errors.StoreUnavailable`, until the server is back.
+    ``answer_s`` is how long a server that can be reached may say nothing before its connection is
+    taken for lost.
     """
 
     blocking = True
@@ -78,6 +86,7 @@ class PostgresJournal:
         durability: Durability = "full",
         reading: bool = False,
         patience_s: float = PATIENCE_S,
+        answer_s: float = ANSWER_S,
     ) -> None:
         self._target = target = Target.of(address, without_password(address))
         settings = {**_SETTINGS, "search_path": target.schema}
@@ -87,8 +96,8 @@ class PostgresJournal:
             "default_transaction_read_only": "off",
             "synchronous_commit": {"full": "on", "normal": "off"}[durability],
         }
-        self._reader = Link(target, asleep, patience_s)
-        self._writer = None if reading else Link(target, awake, patience_s)
+        self._reader = Link(target, asleep, patience_s, answer_s)
+        self._writer = None if reading else Link(target, awake, patience_s, answer_s)
         #: Commits that were sent on a connection that was lost, and those found written since.
         self._doubted: Sequence[Commit] = ()
         self._written: frozenset[Commit] = frozenset()
@@ -118,15 +127,16 @@ class PostgresJournal:
                 raise
             self._doubted = ()
         if self._written:
-            self._written = self._written.difference(commits)
+            left = self._written.difference(commits)
+            self._written = frozenset() if len(left) == len(self._written) else left
 
     def _without_written(
         self, connection: Connection[TupleRow], commits: Sequence[Commit]
     ) -> Sequence[Commit]:
         """Those of ``commits`` that no transaction in doubt has written.
 
-        Each that was may be brought once more; once others are brought, whoever was in doubt
-        has given up, and from then on the same commit is a conflict.
+        Each that was may be brought once more, alone or with others. Once others have been written
+        instead, whoever was in doubt has given up; from then on the same commit is a conflict.
         """
         if self._doubted:
             if was_written(connection, self._doubted):
@@ -134,10 +144,7 @@ class PostgresJournal:
             self._doubted = ()
         if not self._written:
             return commits
-        fresh = [commit for commit in commits if commit not in self._written]
-        if len(fresh) == len(commits):
-            self._written = frozenset()
-        return fresh
+        return [commit for commit in commits if commit not in self._written]
 
     def keep(self, bundle: Bundle) -> None:
         self._write(lambda connection: keep(connection, bundle))
@@ -201,6 +208,7 @@ class PostgresJournal:
         status: Sequence[CaseStatus] = (),
         workflow: str = "",
         parent: str = "",
+        tenant: str = "",
         awake: bool = False,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
@@ -211,14 +219,29 @@ class PostgresJournal:
                 status=status,
                 workflow=workflow,
                 parent=parent,
+                tenant=tenant,
                 awake=awake,
                 after=after,
                 limit=limit,
             )
         )
 
-    def inputs(self, case: str) -> tuple[InputRow, ...]:
-        return self._reader.run(lambda connection: read_inputs(connection, case))
+    def inputs(self, case: str, since: int = 0, limit: int | None = None) -> tuple[InputRow, ...]:
+        return self._reader.run(lambda connection: read_inputs(connection, case, since, limit))
+
+    def record(self, case: str) -> Record | None:
+        return self._reader.run(lambda connection: read_record(connection, case))
+
+    def versions(self, workflow: str = "") -> tuple[VersionRow, ...]:
+        return self._reader.run(lambda connection: read_versions(connection, workflow))
+
+    def check(self) -> str:
+        found = self._reader.run(read_orphan)
+        return (
+            ""
+            if found is None
+            else f"there are {found[0]} of a case {found[1]!r}, but no such case"
+        )
 
     def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
         return self._reader.run(lambda connection: read_stored(connection, cases))

@@ -17,8 +17,13 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Record,
+    Rest,
     Snapshot,
     Stored,
+    VersionRow,
+    Wait,
+    version_rows,
 )
 from knhk.model import CaseStatus
 
@@ -30,7 +35,10 @@ __all__ = [
     "read_cases",
     "read_inputs",
     "read_letters",
+    "read_orphan",
+    "read_record",
     "read_stored",
+    "read_versions",
 ]
 
 LETTER_COLUMNS: Final = "id, name, key, payload, sent_us, expires_us"
@@ -50,6 +58,18 @@ _SELECT_INPUTS_SINCE: Final = (
 _SELECT_LEASES: Final = (
     "SELECT case_id, item, attempt, holder, until_us FROM leases"
     " WHERE case_id = ANY(%b::text[]) ORDER BY case_id, item"
+)
+_SELECT_REST: Final = (
+    "SELECT (SELECT count(*) FROM inputs WHERE case_id = id), parked, wake_us"
+    " FROM cases WHERE id = %s"
+)
+_SELECT_WAITS: Final = (
+    "SELECT kind, name, key FROM waits WHERE case_id = %s ORDER BY kind, name, key"
+)
+_SELECT_VERSIONS: Final = (
+    "SELECT w.name, w.digest, b.deployed_us,"
+    " w.deployed = (SELECT max(deployed) FROM workflows WHERE name = w.name)"
+    " FROM workflows AS w JOIN bundles AS b USING (digest) WHERE %s IN ('', w.name)"
 )
 
 #: A statement and its parameters.
@@ -99,6 +119,7 @@ def read_cases(
     status: Sequence[CaseStatus],
     workflow: str,
     parent: str,
+    tenant: str,
     awake: bool,
     after: CaseRow | None,
     limit: int,
@@ -116,6 +137,10 @@ def read_cases(
         # The second half says what the index over sub-cases is limited to.
         where.append("parent = %s AND parent != ''")
         values.append(parent)
+    if tenant:
+        # Likewise of the index over tenants.
+        where.append("tenant = %s AND tenant != ''")
+        values.append(tenant)
     if awake:
         where.append("NOT parked")
     if after is not None:
@@ -131,14 +156,71 @@ def read_cases(
     return tuple(map(_case_row, rows))
 
 
-def read_inputs(connection: Connection[TupleRow], case: str) -> tuple[InputRow, ...]:
-    """All inputs of a case in order."""
+def read_inputs(
+    connection: Connection[TupleRow], case: str, since: int, limit: int | None
+) -> tuple[InputRow, ...]:
+    """The inputs of a case in order, from the number ``since`` on."""
     rows = ask(
         connection,
-        f"SELECT {INPUT_COLUMNS} FROM inputs WHERE case_id = %s ORDER BY seq",  # noqa: S608
+        f"SELECT {INPUT_COLUMNS} FROM inputs WHERE case_id = %s AND seq >= %s"  # noqa: S608
+        " ORDER BY seq LIMIT %s",
         case,
+        since,
+        None if limit is None else max(0, limit),
     )
     return tuple(map(InputRow._make, rows))
+
+
+def read_record(connection: Connection[TupleRow], case: str) -> Record | None:
+    """All that is held of a case beside its inputs."""
+    one = ([case],)
+    cases, rests, snapshots, waits, leases = _ask_at_once(
+        connection,
+        (_SELECT_CASES, one),
+        (_SELECT_REST, (case,)),
+        (_SELECT_SNAPSHOTS, one),
+        (_SELECT_WAITS, (case,)),
+        (_SELECT_LEASES, one),
+    )
+    if not cases:
+        return None
+    count, parked, wake_us = rests[0]
+    return Record(
+        _case_row(cases[0]),
+        count,
+        Snapshot(*snapshots[0][1:]) if snapshots else None,
+        Rest(is_parked=parked, wake_us=wake_us),
+        tuple(map(Wait._make, waits)),
+        tuple(Lease._make(row[1:]) for row in leases),
+    )
+
+
+def read_versions(connection: Connection[TupleRow], workflow: str) -> tuple[VersionRow, ...]:
+    """The versions of a workflow, or of all, with their cases."""
+    only = "AND workflow = %s" if workflow else ""
+    count = (
+        f"SELECT workflow, digest, status, count(*) FROM cases WHERE true {only}"  # noqa: S608
+        " GROUP BY workflow, digest, status ORDER BY status"
+    )
+    deployed, counted = _ask_at_once(
+        connection,
+        (_SELECT_VERSIONS, (workflow,)),
+        (count, (workflow,) if workflow else ()),
+    )
+    return version_rows(deployed, counted)
+
+
+def read_orphan(connection: Connection[TupleRow]) -> tuple[str, str] | None:
+    """A table and the id of a case that it has rows of, though there is no such case."""
+    for table in ("inputs", "snapshots", "waits", "leases"):
+        rows = ask(
+            connection,
+            f"SELECT case_id FROM {table} AS t"  # noqa: S608
+            " WHERE NOT EXISTS (SELECT FROM cases WHERE id = t.case_id) LIMIT 1",
+        )
+        if rows:
+            return table, rows[0][0]
+    return None
 
 
 def read_stored(connection: Connection[TupleRow], cases: Sequence[str]) -> tuple[Stored, ...]:
@@ -195,7 +277,7 @@ def _case_row(row: TupleRow) -> CaseRow:
             " go back to a copy of it"
         ) from error
     case, workflow, digest, created_us, _, ended_us, outcome, *caller = row
-    parent, parent_item, depth, seal = caller
+    parent, parent_item, depth, seal, tenant, shard = caller
     return CaseRow(
         case,
         workflow,
@@ -208,4 +290,6 @@ def _case_row(row: TupleRow) -> CaseRow:
         parent_item,
         depth,
         seal,
+        tenant,
+        shard,
     )

@@ -110,6 +110,14 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         PRIMARY KEY (case_id, item)
     );
     """,
+    """
+    ALTER TABLE cases ADD COLUMN tenant text COLLATE "C" NOT NULL DEFAULT '';
+    ALTER TABLE cases ADD COLUMN shard bigint NOT NULL DEFAULT 0;
+    """,
+    """
+    CREATE INDEX cases_by_tenant ON cases (tenant, created_us, id) WHERE tenant != '';
+    CREATE INDEX cases_by_version ON cases (workflow, digest, status);
+    """,
 )
 
 

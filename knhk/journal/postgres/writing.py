@@ -21,13 +21,15 @@ __all__ = ["CASE_COLUMNS", "INPUT_COLUMNS", "first_conflict", "keep", "was_writt
 
 INPUT_COLUMNS: Final = "case_id, seq, at_us, kind, item, task, body, hash"
 CASE_COLUMNS: Final = (
-    "id, workflow, digest, created_us, status, ended_us, outcome, parent, parent_item, depth, seal"
+    "id, workflow, digest, created_us, status, ended_us, outcome, parent, parent_item, depth, seal,"
+    " tenant, shard"
 )
 
 _INSERT_CASES: Final = (
     f"INSERT INTO cases ({CASE_COLUMNS})"  # noqa: S608
     " SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[],"
-    " %b::bigint[], %b::bytea[], %b::text[], %b::bigint[], %b::bigint[], %b::bytea[])"
+    " %b::bigint[], %b::bytea[], %b::text[], %b::bigint[], %b::bigint[], %b::bytea[], %b::text[],"
+    " %b::bigint[])"
 )
 _INSERT_INPUTS: Final = (
     f"INSERT INTO inputs ({INPUT_COLUMNS})"  # noqa: S608
@@ -110,6 +112,8 @@ def _insert_cases(cursor: Cursor[TupleRow], rows: Sequence[CaseRow]) -> None:
             row.parent_item,
             row.depth,
             row.seal,
+            row.tenant,
+            row.shard,
         )
         for row in rows
     ]

@@ -287,7 +287,7 @@ class EnginePlayer:
         )
         async with self._stage.starting:  # workflows of several sources have one name
             await _within(self.engine.deploy(module))
-            await _within(self.engine.start(workflow.name, case_id=self.case, **parameters))
+            await _within(self.engine.start(workflow.name, parameters, case_id=self.case))
         self._stage.keep(module)
         await self._settled()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from knhk.journal import Journal
-from knhk.testing.journals.making import bundle
+from knhk.journal import CaseRow, Commit, Journal, VersionRow
+from knhk.model import CaseStatus
+from knhk.testing.journals.making import bundle, ending, row
 
 __all__ = ["BundleSuite"]
 
@@ -34,6 +35,34 @@ class BundleSuite:
         kept = journal.bundle("one")
         assert kept is not None
         assert kept.workflows == ("Order", "order", "pack", "ärger")
+
+    def test_versions_are_told_with_their_cases(self, journal: Journal) -> None:
+        journal.keep(bundle("one", "order", "pack", deployed_us=5))
+        journal.keep(bundle("two", "order", deployed_us=6))
+        journal.keep(bundle("three", "order", deployed_us=6))
+        rows = [
+            CaseRow("c0", "order", "one", 1_000),
+            CaseRow("c1", "order", "one", 1_000),
+            CaseRow("c2", "order", "three", 1_000),
+            CaseRow("c3", "pack", "one", 1_000),
+            CaseRow("c4", "x", "y", 1_000),
+        ]
+        journal.append([Commit(each.id, (row(each.id, 0),), each) for each in rows])
+        journal.append([ending("c0", 1)])
+
+        running, completed = CaseStatus.running, CaseStatus.completed
+        orders = (
+            VersionRow("order", "three", 6, True, ((running, 1),)),
+            VersionRow("order", "two", 6, False),
+            VersionRow("order", "one", 5, False, ((completed, 1), (running, 1))),
+        )
+        pack = VersionRow("pack", "one", 5, True, ((running, 1),))
+        assert (*orders, pack) == journal.versions()
+        assert orders == journal.versions("order")
+        assert journal.versions("nothing") == ()
+
+        journal.keep(bundle("one", "order", "pack", deployed_us=9))
+        assert [each.digest for each in journal.versions("order")] == ["one", "three", "two"]
 
     def test_sources_that_are_there_already_stay(self, journal: Journal) -> None:
         journal.keep(bundle("one", "order"))

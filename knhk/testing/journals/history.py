@@ -27,6 +27,9 @@ class HistorySuite:
         assert journal.waiting(5, "paid") == ()
         assert journal.letters("paid") == ()
         assert journal.expire(2**62) == 0
+        assert journal.versions() == journal.versions("order") == ()
+        assert journal.check() == ""
+        assert None is journal.record("a")
         assert None is journal.case("a")
         assert None is journal.bundle("digest-1")
         assert None is journal.newest("order")
@@ -43,6 +46,19 @@ class HistorySuite:
         )
         assert expected == journal.inputs("a")
         assert CaseRow("a", "order", "digest-1", 1_000) == journal.case("a")
+
+    def test_inputs_come_in_pages(self, journal: Journal) -> None:
+        journal.append([opening("a"), opening("b")])
+        journal.append([Commit("a", tuple(row("a", seq) for seq in range(1, 6)))])
+        whole = journal.inputs("a")
+
+        assert len(whole) == 6
+        assert whole[2:4] == journal.inputs("a", 2, 2)
+        assert whole[4:] == journal.inputs("a", 4) == journal.inputs("a", 4, 9)
+        assert whole[:1] == journal.inputs("a", 0, 1)
+        assert (
+            journal.inputs("a", 6) == journal.inputs("a", 0, 0) == journal.inputs("a", 0, -1) == ()
+        )
 
     def test_names_and_times_keep_every_bit(self, journal: Journal) -> None:
         case = "Bestellung Ä/1 '\"%_"

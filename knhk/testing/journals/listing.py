@@ -44,6 +44,8 @@ class ListingSuite:
             parent="a",
             parent_item=2**40,
             depth=1,
+            tenant="acme",
+            shard=63,
         )
         assert expected == journal.case("a/t-1.1")
         assert [expected] == [found for found in journal.cases() if found.parent]
@@ -61,6 +63,20 @@ class ListingSuite:
         assert [found.id for found in failed] == ["late"]
         first = journal.cases(parent="a", limit=1)
         assert [found.id for found in journal.cases(parent="a", after=first[0])] == ["late"]
+
+    def test_the_cases_of_a_tenant_are_listed_by_age(self, journal: Journal) -> None:
+        journal.append([opening("late", 9, tenant="acme"), opening("none", 1)])
+        journal.append([opening("early", 5, tenant="acme"), opening("b", tenant="Acme")])
+        journal.append([ending("late", 1)])
+
+        assert [found.id for found in journal.cases(tenant="acme")] == ["early", "late"]
+        assert [found.id for found in journal.cases(tenant="Acme")] == ["b"]
+        assert journal.cases(tenant="other") == ()
+        assert len(journal.cases()) == 4
+        ended = journal.cases(tenant="acme", status=(CaseStatus.completed,), workflow="order")
+        assert [found.id for found in ended] == ["late"]
+        first = journal.cases(tenant="acme", limit=1)
+        assert [found.id for found in journal.cases(tenant="acme", after=first[0])] == ["late"]
 
     def test_cases_come_in_pages(self, journal: Journal) -> None:
         journal.append([opening(f"c{number:04}", 5 + number // 2) for number in range(7)])

@@ -17,15 +17,27 @@ def row(case: str, seq: int, kind: int = START, body: bytes = b"") -> InputRow:
     return InputRow(case, seq, 1_000 + seq, kind, seq, "", body, bytes([seq % 256]) * 32)
 
 
-def opening(case: str, created_us: int = 1_000, workflow: str = "order") -> Commit:
+def opening(
+    case: str, created_us: int = 1_000, workflow: str = "order", tenant: str = ""
+) -> Commit:
     """The first commit of a case: its row and its first input."""
-    opened = CaseRow(case, workflow, "digest-1", created_us)
+    opened = CaseRow(case, workflow, "digest-1", created_us, tenant=tenant)
     return Commit(case, (row(case, 0, CREATE, b'{"value":{"n":1}}'),), opened)
 
 
 def sub_case(case: str, parent: str, item: int, created_us: int = 1_000) -> Commit:
     """The first commit of a case that was begun for a work item of another."""
-    opened = CaseRow(case, "part", "digest-1", created_us, parent=parent, parent_item=item, depth=1)
+    opened = CaseRow(
+        case,
+        "part",
+        "digest-1",
+        created_us,
+        parent=parent,
+        parent_item=item,
+        depth=1,
+        tenant="acme",
+        shard=63,
+    )
     return Commit(case, (row(case, 0, CREATE),), opened)
 
 

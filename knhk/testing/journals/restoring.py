@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from knhk.journal import Commit, Journal, Lease, Snapshot, Stored
+from knhk.journal import (
+    Commit,
+    Journal,
+    Lease,
+    Record,
+    Rest,
+    Snapshot,
+    Standing,
+    Stored,
+    Wait,
+)
+from knhk.model import MESSAGE, CaseStatus
 from knhk.testing.journals.making import opening, refused_as_conflict, row
 
 __all__ = ["RestoringSuite"]
@@ -94,6 +105,31 @@ class RestoringSuite:
 
         assert dict(blobs) == dict(journal.blobs([b"two", b"none", b"\x00one", b"two"]))
         assert dict(journal.blobs([])) == {}
+
+    def test_all_of_a_case_beside_its_inputs_is_told(self, journal: Journal) -> None:
+        journal.append([opening("a"), opening("b")])
+        commit = Commit(
+            "a",
+            (row("a", 1), row("a", 2)),
+            standing=Standing(CaseStatus.suspended),
+            snapshot=Snapshot(1, b"h", b"b"),
+            rest=Rest(is_parked=True, wake_us=7),
+            waits=(Wait(MESSAGE, "sent", ""), Wait(MESSAGE, "paid", '"k"')),
+            leases=(Lease(2, 1, "w", 5), Lease(1, 1, "w", 5)),
+        )
+        journal.append([commit])
+
+        found = journal.record("a")
+
+        assert found is not None
+        assert journal.case("a") == found.row
+        assert CaseStatus.suspended is found.row.status
+        assert found.inputs == 3
+        assert (commit.snapshot, commit.rest) == (found.snapshot, found.rest)
+        assert (Wait(MESSAGE, "paid", '"k"'), Wait(MESSAGE, "sent", "")) == found.waits
+        assert (Lease(1, 1, "w", 5), Lease(2, 1, "w", 5)) == found.leases
+        assert Record(opening("b").opened, 1) == journal.record("b")  # type: ignore[arg-type]
+        assert journal.check() == ""
 
     def test_a_conflict_leaves_nothing_of_its_batch(self, journal: Journal) -> None:
         journal.append([opening("a"), opening("b")])
