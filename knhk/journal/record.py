@@ -126,6 +126,13 @@ class Lease(NamedTuple):
     until_us: int
 
 
+class Fence(NamedTuple):
+    """That a process holds a shard: whoever takes the shard later has another ``epoch``."""
+
+    shard: int
+    epoch: int
+
+
 class Commit(NamedTuple):
     """What is written of one case at once: all of it or nothing.
 
@@ -133,6 +140,8 @@ class Commit(NamedTuple):
     now, ``waits`` all that it waits for now: each ``None`` if that has not changed. ``blobs`` are
     payloads that rows refer to, by their hash. ``received`` are the ids of kept letters that the
     inputs deliver: they are gone with this commit, and a conflict is what another has received.
+    ``fence`` is what must still stand for it to be written, where a store is shared
+    (:mod:`knhk.journal.sharing`), and ``carries`` the commands that the inputs carry out.
     """
 
     case: str
@@ -145,6 +154,8 @@ class Commit(NamedTuple):
     blobs: tuple[tuple[bytes, bytes], ...] = ()
     received: tuple[str, ...] = ()
     leases: tuple[Lease, ...] = ()
+    fence: Fence | None = None
+    carries: tuple[str, ...] = ()
 
 
 class Stored(NamedTuple):
