@@ -67,7 +67,7 @@ class SharingSuite:
         held = member.beat()
 
         assert len(held.epochs) >= 8
-        assert 0 == held.surplus
+        assert held.surplus == 0
         assert held.epochs == member.beat().epochs
 
     def test_those_who_join_and_leave_share_evenly(
@@ -120,7 +120,7 @@ class SharingSuite:
         assert None is journal.case("c")
         journal.append([fenced("c", epochs, kept)])
         other.append([stale._replace(fence=taken), ending("a", 2)._replace(fence=taken)])
-        assert 3 == len(journal.inputs("a"))
+        assert len(journal.inputs("a")) == 3
 
     def test_a_commit_without_a_fence_is_not_fenced(
         self, journal: SharedJournal, other: SharedJournal
@@ -153,7 +153,7 @@ class SharingSuite:
         self, journal: SharedJournal, other: SharedJournal
     ) -> None:
         modest = journal.join("modest", is_modest=True)
-        assert {} == modest.beat().epochs
+        assert modest.beat().epochs == {}
 
         fence, later = modest.take(0), modest.open()
 
@@ -194,10 +194,10 @@ class SharingSuite:
         two.ask(command, 60)
 
         assert [command] == list(one.asked())
-        assert [] == list(two.asked())
-        assert {} == two.answers(["k1"])
+        assert list(two.asked()) == []
+        assert two.answers(["k1"]) == {}
         one.answer("k1", b"\0answer")
-        assert [] == list(one.asked())
+        assert list(one.asked()) == []
         assert {"k1": b"\0answer"} == two.answers(["k1", "k2"]) == two.answers(["k1"])
 
     def test_a_command_that_is_carried_out_is_known_to_whoever_comes_next(
@@ -208,7 +208,7 @@ class SharingSuite:
         two = other.join("two")
         shard = min(epochs)
         two.ask(Command("k1", shard, b""), 0.0)
-        assert [] == list(one.asked()), "it was to be carried out at once or never"
+        assert list(one.asked()) == [], "it was to be carried out at once or never"
         two.ask(Command("k2", shard, b""), 60)
         journal.append([fenced("a", epochs, shard)._replace(carries=("k2",))])
         journal.close()
@@ -217,15 +217,13 @@ class SharingSuite:
 
         assert [Command("k2", shard, b"", is_carried=True)] == list(two.asked())
 
-    def test_a_command_for_a_shard_that_is_not_there_makes_it(
-        self, journal: SharedJournal
-    ) -> None:
+    def test_a_command_for_a_shard_that_is_not_there_makes_it(self, journal: SharedJournal) -> None:
         member = journal.join("one")
 
         member.ask(Command("k1", 2**40, b""), 60)
 
         assert 2**40 in member.beat().epochs
-        assert ["k1"] == [command.id for command in member.asked()]
+        assert [command.id for command in member.asked()] == ["k1"]
 
     def test_news_can_be_waited_for(self, journal: SharedJournal, other: SharedJournal) -> None:
         one = journal.join("one")
