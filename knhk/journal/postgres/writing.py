@@ -15,7 +15,7 @@ from psycopg import Connection, Cursor, errors
 from psycopg.rows import TupleRow
 
 from knhk.errors import JournalConflict
-from knhk.journal.postgres.company import Fences
+from knhk.journal.postgres.fences import Fences
 from knhk.journal.record import Bundle, CaseRow, Commit, InputRow
 
 __all__ = ["CASE_COLUMNS", "INPUT_COLUMNS", "first_conflict", "keep", "was_written", "write"]
