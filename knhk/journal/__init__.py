@@ -19,6 +19,8 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Rest,
     Snapshot,
@@ -26,6 +28,7 @@ from knhk.journal.record import (
     Stored,
     VersionRow,
     Wait,
+    WorkFilter,
 )
 from knhk.journal.sqlite import SQLiteJournal
 from knhk.journal.writer import Stream, Writer
@@ -44,6 +47,8 @@ __all__ = [
     "Lease",
     "Letter",
     "MemoryJournal",
+    "Offer",
+    "OpenWork",
     "Receipt",
     "Record",
     "Rest",
@@ -54,6 +59,7 @@ __all__ = [
     "Stream",
     "VersionRow",
     "Wait",
+    "WorkFilter",
     "Writer",
     "open_journal",
 ]
