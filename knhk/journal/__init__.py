@@ -16,6 +16,7 @@ from knhk.journal.record import (
     CaseRow,
     Commit,
     Durability,
+    Fence,
     InputRow,
     Lease,
     Letter,
@@ -30,22 +31,28 @@ from knhk.journal.record import (
     Wait,
     WorkFilter,
 )
+from knhk.journal.sharing import LEASE_S, Command, Holding, Membership, SharedJournal
 from knhk.journal.sqlite import SQLiteJournal
 from knhk.journal.writer import Stream, Writer
 
 __all__ = [
+    "LEASE_S",
     "MEMORY",
     "PAGE_MAX",
     "PATIENCE_S",
     "UNFINISHED",
     "Bundle",
     "CaseRow",
+    "Command",
     "Commit",
     "Durability",
+    "Fence",
+    "Holding",
     "InputRow",
     "Journal",
     "Lease",
     "Letter",
+    "Membership",
     "MemoryJournal",
     "Offer",
     "OpenWork",
@@ -53,6 +60,7 @@ __all__ = [
     "Record",
     "Rest",
     "SQLiteJournal",
+    "SharedJournal",
     "Snapshot",
     "Standing",
     "Stored",

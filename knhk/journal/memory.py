@@ -144,6 +144,7 @@ class MemoryJournal:
         parent: str = "",
         tenant: str = "",
         awake: bool = False,
+        shards: Sequence[int] | None = None,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -156,6 +157,7 @@ class MemoryJournal:
                 and (not parent or row.parent == parent)
                 and (not tenant or row.tenant == tenant)
                 and not (awake and self._is_parked(row.id))
+                and (shards is None or row.shard in shards)
                 and (after is None or _age(row) > _age(after))
             ]
         rows.sort(key=_age)
@@ -225,12 +227,15 @@ class MemoryJournal:
         with self._lock:
             return {each: self._blobs[each] for each in hashes if each in self._blobs}
 
-    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
+    def sleepers(
+        self, until_us: int, limit: int = PAGE_MAX, *, shards: Sequence[int] | None = None
+    ) -> tuple[tuple[int, str], ...]:
         with self._lock:
             found = sorted(
                 (rest.wake_us, case)
                 for case, rest in self._rests.items()
                 if rest.is_parked and 0 <= rest.wake_us <= until_us
+                if shards is None or self._cases[case].shard in shards
             )
         return tuple(found[: max(0, limit)])
 

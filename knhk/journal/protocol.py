@@ -34,6 +34,8 @@ class Journal(Protocol):
     Where ``blocking`` is true they wait for a disk or a network, and the engine makes them
     in worker threads; so the same journal serves asyncio and trio. Appends come from one
     caller at a time, in the order of each case's inputs; reads may come meanwhile.
+    One that several processes may run at once is a :class:`knhk.journal.SharedJournal`, and
+    regards the fences of commits; for the others these are always ``None``.
 
     Every call may raise a :class:`knhk.errors.JournalError`. A new implementation passes
     :class:`knhk.testing.JournalSuite`.
@@ -76,6 +78,7 @@ class Journal(Protocol):
         parent: str = "",
         tenant: str = "",
         awake: bool = False,
+        shards: Sequence[int] | None = None,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -83,7 +86,7 @@ class Journal(Protocol):
 
         Without ``status`` in any state, without ``workflow`` of any; with ``parent`` only the
         sub-cases that this case began itself, with ``tenant`` the cases that belong to it, with
-        ``awake`` those that are not parked.
+        ``awake`` those that are not parked, with ``shards`` those that belong to one of them.
         ``after`` is the last row of the page before.
         """
 
@@ -115,8 +118,13 @@ class Journal(Protocol):
     def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Payloads by their hashes; those that are not there are left out."""
 
-    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
-        """Parked cases that want to be woken until then: times and ids, in order."""
+    def sleepers(
+        self, until_us: int, limit: int = PAGE_MAX, *, shards: Sequence[int] | None = None
+    ) -> tuple[tuple[int, str], ...]:
+        """Parked cases that want to be woken until then: times and ids, in order.
+
+        With ``shards`` only those that belong to one of them.
+        """
 
     def waiting(
         self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX

@@ -167,6 +167,13 @@ class WorkFilter(NamedTuple):
     is_held: bool | None = None
 
 
+class Fence(NamedTuple):
+    """That a process holds a shard: whoever takes the shard later has another ``epoch``."""
+
+    shard: int
+    epoch: int
+
+
 class Commit(NamedTuple):
     """What is written of one case at once: all of it or nothing.
 
@@ -174,6 +181,8 @@ class Commit(NamedTuple):
     now, ``waits`` all that it waits for now: each ``None`` if that has not changed. ``blobs`` are
     payloads that rows refer to, by their hash. ``received`` are the ids of kept letters that the
     inputs deliver: they are gone with this commit, and a conflict is what another has received.
+    ``fence`` is what must still stand for it to be written, where a store is shared
+    (:mod:`knhk.journal.sharing`), and ``carries`` the commands that the inputs carry out.
     ``offers`` is its work for somebody outside that is new or has changed, ``closed`` are the
     numbers of the items that are none any more; an item is in one of them only.
     """
@@ -188,6 +197,8 @@ class Commit(NamedTuple):
     blobs: tuple[tuple[bytes, bytes], ...] = ()
     received: tuple[str, ...] = ()
     leases: tuple[Lease, ...] = ()
+    fence: Fence | None = None
+    carries: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     closed: tuple[int, ...] = ()
 

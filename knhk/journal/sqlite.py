@@ -417,6 +417,7 @@ class SQLiteJournal:
         parent: str = "",
         tenant: str = "",
         awake: bool = False,
+        shards: Sequence[int] | None = None,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -444,6 +445,9 @@ class SQLiteJournal:
                 # condition is what the index is limited to, word for word.
                 table = "cases INDEXED BY cases_awake"
                 where.append("status IN ('running', 'suspended')")
+        if shards is not None:
+            where.append(f"shard IN ({', '.join('?' * len(shards))})")
+            values.extend(shards)
         if after is not None:
             where.append("(created_us, id) > (?, ?)")
             values.extend((after.created_us, after.id))
@@ -621,12 +625,15 @@ class SQLiteJournal:
                     found[each] = data
         return found
 
-    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
+    def sleepers(
+        self, until_us: int, limit: int = PAGE_MAX, *, shards: Sequence[int] | None = None
+    ) -> tuple[tuple[int, str], ...]:
+        only = "" if shards is None else f"AND shard IN ({', '.join('?' * len(shards))})"
         with self._reading() as reader:
             rows = reader.execute(
-                "SELECT wake_us, id FROM cases WHERE wake_us >= 0 AND wake_us <= ?"
-                " ORDER BY wake_us, id LIMIT ?",
-                (until_us, max(0, limit)),
+                "SELECT wake_us, id FROM cases WHERE wake_us >= 0 AND wake_us <= ?"  # noqa: S608
+                f" {only} ORDER BY wake_us, id LIMIT ?",
+                (until_us, *(shards or ()), max(0, limit)),
             ).fetchall()
         self._refuse_other_types(rows, (int, str), "cases")
         return tuple((cast("int", wake_us), str(case)) for wake_us, case in rows)

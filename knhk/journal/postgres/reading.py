@@ -130,6 +130,7 @@ def read_cases(
     parent: str,
     tenant: str,
     awake: bool,
+    shards: Sequence[int] | None,
     after: CaseRow | None,
     limit: int,
 ) -> tuple[CaseRow, ...]:
@@ -152,6 +153,9 @@ def read_cases(
         values.append(tenant)
     if awake:
         where.append("NOT parked")
+    if shards is not None:
+        where.append("shard = ANY(%s)")
+        values.append(list(shards))
     if after is not None:
         where.append("(created_us, id) > (%s, %s)")
         values.extend((after.created_us, after.id))

@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow
 
 from knhk.errors import JournalConflict
 from knhk.journal.offers import OFFER_COLUMNS, offer_row
+from knhk.journal.postgres.company import Fences
 from knhk.journal.record import Bundle, CaseRow, Commit, InputRow, Offer
 
 __all__ = ["CASE_COLUMNS", "INPUT_COLUMNS", "first_conflict", "keep", "was_written", "write"]
@@ -79,23 +80,30 @@ _INSERT_OFFERS: Final = (
     " SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[],"
     " %b::text[], %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[])"
 )
+_CARRY_COMMANDS: Final = "UPDATE commands SET is_carried = true WHERE id = ANY(%b::text[])"
 _TAKE_LETTERS: Final = "DELETE FROM letters WHERE id = ANY(%b::text[]) RETURNING id"
 
 
-def write(connection: Connection[TupleRow], commits: Sequence[Commit]) -> None:
+def write(
+    connection: Connection[TupleRow], commits: Sequence[Commit], fences: Fences | None = None
+) -> None:
     """Write commits in a transaction of their own.
 
-    Raises :class:`psycopg.errors.UniqueViolation` for a case or an input that is there already,
+    Raises :class:`psycopg.errors.DivisionByZero` where a fence does not stand any more,
+    :class:`psycopg.errors.UniqueViolation` for a case or an input that is there already,
     and :class:`knhk.errors.JournalConflict` for a letter that is not.
     """
     with connection.pipeline(), connection.cursor() as cursor:
         cursor.execute("BEGIN")
+        for statement, values in () if fences is None else fences.check(commits):
+            cursor.execute(statement, values)
         _insert_cases(cursor, [each.opened for each in commits if each.opened is not None])
         _insert_inputs(cursor, [row for commit in commits for row in commit.inputs])
         _write_states(cursor, commits)
         _write_waits(cursor, commits)
         _write_leases(cursor, commits)
         _write_offers(cursor, commits)
+        _carry(cursor, commits)
         _take_letters(cursor, commits)
         cursor.execute("COMMIT")
 
@@ -188,6 +196,11 @@ def _write_offers(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
     _execute(cursor, _CLOSE_OFFERS, list(offers))
     found = [offer_row(offer) for offer in offers.values() if offer is not None]
     _execute(cursor, _INSERT_OFFERS, found)
+
+
+def _carry(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+    commands = list(chain.from_iterable(commit.carries for commit in commits))
+    _execute(cursor, _CARRY_COMMANDS, [(command,) for command in commands])
 
 
 def _take_letters(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:

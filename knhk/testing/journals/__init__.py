@@ -14,8 +14,9 @@ from knhk.testing.journals.listing import ListingSuite
 from knhk.testing.journals.offering import OfferingSuite
 from knhk.testing.journals.parking import ParkingSuite
 from knhk.testing.journals.restoring import RestoringSuite
+from knhk.testing.journals.sharing import SharingSuite
 
-__all__ = ["JournalSuite"]
+__all__ = ["JournalSuite", "SharingSuite"]
 
 
 class JournalSuite(
