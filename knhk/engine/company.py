@@ -80,6 +80,8 @@ class Company:
         self._poked = anyio.Event()
         self._gained: set[int] = set()
         self._has_gained = anyio.Event()
+        #: Shards whose cases may have ended elsewhere unheard of.
+        self._unsure: set[int] = set()
         self._again_s = 0.0
 
     def run(self, group: TaskGroup) -> None:
@@ -112,14 +114,21 @@ class Company:
             if holding.surplus:
                 await self._give(holding.surplus)
         self._again_s = min(holding.again_s, WATCH_S) if awaited else holding.again_s
+        await self._see_ends()
+        self._runtime.is_awaited = holding.is_awaited
+        if self._runtime.has_ended:
+            self._runtime.has_ended = False
+            await self.tell()
+        await self._heard()
+
+    async def _see_ends(self) -> None:
+        """See which cases have ended elsewhere that somebody waits for here."""
+        gained = set(self._unsure)
+        awaited = self._runtime.awaited_elsewhere(gained)
         if awaited:
             for row in await self._call(partial(self._membership.ended, awaited)):
                 self._runtime.moved_elsewhere(row)
-        if self._runtime.has_ended:
-            self._runtime.has_ended = False
-            if holding.is_awaited:
-                await self._call(self._membership.tell)
-        await self._heard()
+        self._unsure -= gained
 
     def _take_over(self, holding: Holding) -> None:
         gained, lost = self._runtime.shards.changes(holding.epochs)
@@ -131,6 +140,7 @@ class Company:
 
     def _gain(self, fence: Fence) -> None:
         self._runtime.shards.gain(fence)
+        self._unsure.add(fence.shard)
         if self._resumes:
             self._gained.add(fence.shard)
             self._has_gained.set()
@@ -165,6 +175,10 @@ class Company:
             except (OSError, ValueError, anyio.ClosedResourceError):
                 await anyio.sleep(AGAIN_S)  # the connection was lost, and is made again
             scope.cancel()
+
+    async def tell(self) -> None:
+        """Have all other processes hear that there is news."""
+        await self._call(self._membership.tell)
 
     # Picking up
 

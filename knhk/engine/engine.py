@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar, final
+from typing import TYPE_CHECKING, Final, TypeVar, final
 
 import anyio
 
@@ -112,6 +112,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
+#: How long a newer version that another process deploys may stay unknown to one that hears of it.
+NEWEST_S: Final = 0.5
+
 T = TypeVar("T")
 
 
@@ -137,6 +140,7 @@ class Engine:
         #: The other processes, where the store is shared, and what is asked of them.
         self._company: Company | None = None
         self.relay: Relay | None = None
+        self._newest_at = 0.0
 
     @classmethod
     @asynccontextmanager
@@ -169,7 +173,8 @@ class Engine:
         that has had nothing to do for ``park_after_s`` leaves memory until it is woken.
         When the store goes away later (its server is down, its disk is full) work waits until it
         is back; calls raise :class:`~knhk.errors.StoreAway` when they had to wait for
-        ``patience_s``. ``limits`` are how much else the engine takes; ``concurrency`` limits what
+        ``patience_s``. Of a store in PostgreSQL other processes may run a part of the cases: this one
+        gives up its own when it has not been heard of for ``lease_s``. ``limits`` are how much else the engine takes; ``concurrency`` limits what
         is at work at once, and says how tenants share.
         ``observer`` is called for every event; every ``stalled_after_s`` it is told of the cases
         that :meth:`stalled` finds, once of each. Raises the family of
@@ -257,8 +262,11 @@ class Engine:
         self.relay = Relay(self, self._company, membership, self._patience_s)
 
     async def _heard(self) -> None:
-        """Other processes may have done something."""
-        self._catalogue.forget_newest()
+        """Other processes may have done something, such as to deploy a workflow."""
+        now = anyio.current_time()
+        if now - self._newest_at >= NEWEST_S:
+            self._newest_at = now
+            self._catalogue.forget_newest()
         if self.relay is not None:
             await self.relay.look()
 
@@ -272,7 +280,11 @@ class Engine:
         :class:`~knhk.errors.DeployError` for callees that are not there.
         """
         self._runtime("deploying a workflow")
-        return await self._catalogue.deploy(source, self._clock.now_us())
+        module = await self._catalogue.deploy(source, self._clock.now_us())
+        if self._company is not None:
+            with suppress(StoreAway):  # else they hear of it a little later
+                await self._company.tell()
+        return module
 
     # Cases
 
@@ -523,13 +535,18 @@ class Engine:
                 found.extend(_offers(live))
         return tuple(found)
 
+    @relayed
     async def waits(self, case_id: str) -> Waits | None:
         """What a case waits for from outside, with its sub-cases, if there is nothing else.
 
         It is ``None`` while the engine itself has something to do for it, or waits for a time,
-        and for a case that is not in memory.
+        and for a case that is in nobody's memory.
         """
         runtime = self._runtime("asking what a case waits for")
+        if runtime.shards.is_shared and case_id not in runtime.live:
+            row = await self._row(case_id)
+            if row.status in UNFINISHED:
+                runtime.fence(row.shard)
         work: list[WorkOffer] = []
         events: list[EventWait] = []
         family = [case_id]

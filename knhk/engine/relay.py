@@ -14,18 +14,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
-from functools import partial, wraps
-from typing import Any, Final, Protocol, TypeVar, cast, final
+from functools import lru_cache, partial, wraps
+from typing import Any, Final, Protocol, TypeVar, cast, final, get_type_hints
 from uuid import uuid4
 
 import anyio
 from anyio.abc import TaskGroup
+from pydantic import TypeAdapter
 
 import knhk.errors
 from knhk.engine.company import Company
 from knhk.engine.facts import decode_object, encode_json
 from knhk.engine.plain import JSON
 from knhk.errors import (
+    AnswerLost,
     InputError,
     KnhkError,
     Misfit,
@@ -69,7 +71,8 @@ class Relaying(Protocol):
 def relayed(method: F) -> F:
     """Have a method, whose first argument is a case, called where that case runs.
 
-    Its arguments and its result are plain JSON values, or become such.
+    Its arguments are plain JSON values, or become such. Its result may be anything that pydantic
+    makes of such values again by the method's annotation.
     """
     name = method.__name__
     _RELAYED[name] = method
@@ -231,7 +234,13 @@ class _Waiting:
         self.event.set()
 
 
-# Errors as JSON
+# Results and errors as JSON
+
+
+@lru_cache
+def _result_type(name: str) -> TypeAdapter[Any]:
+    """What makes of plain values again what a method gives."""
+    return TypeAdapter(get_type_hints(_RELAYED[name])["return"])
 
 
 def _error(error: KnhkError) -> bytes:
@@ -255,15 +264,12 @@ def _part(value: object) -> object:
 def _read_answer(name: str, body: bytes) -> Any:  # noqa: ANN401  what the method gives
     told = decode_object(body)
     if "value" in told:
-        return told["value"]
+        return _result_type(name).validate_python(told["value"])
     if "error" in told:
         raise _error_of(told)
-    if _RELAYED[name].__annotations__.get("return") in (None, "None"):
+    if get_type_hints(_RELAYED[name])["return"] is type(None):
         return None
-    raise KnhkError(
-        f"{name} has been done, but its answer was lost with the process that did it;"
-        " look at the case"
-    )
+    raise AnswerLost(name)
 
 
 def _error_of(told: Mapping[str, Any]) -> KnhkError:

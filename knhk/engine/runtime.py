@@ -151,7 +151,8 @@ class Runtime:
         self._is_cancelling = False
         #: Called when there is something to be told to, or to be asked of, other processes.
         self.poke: Callable[[], None] = _nobody
-        #: Whether a case has ended since that was last told.
+        #: Whether another process waits for the end of a case, and one has ended since.
+        self.is_awaited = False
         self.has_ended = False
 
     def run(self, group: TaskGroup, keepers: TaskGroup, sub_cases: SubCases) -> None:
@@ -286,12 +287,17 @@ class Runtime:
                 if standing is not None:
                     standing.problem = None
 
-    def awaited_elsewhere(self) -> list[str]:
-        """The cases that somebody here waits for, and that another process runs."""
+    def awaited_elsewhere(self, gained: Collection[int] = ()) -> list[str]:
+        """The cases that somebody here waits for, and that another process runs, or has ended.
+
+        That may be so of those whose shards were ``gained`` of late.
+        """
         return [
             case_id
             for case_id, standing in list(self._standings.items())
-            if standing.is_awaited and not self.shards.has(standing.row.shard)
+            if standing.is_awaited
+            and case_id not in self.live
+            and (standing.row.shard in gained or not self.shards.has(standing.row.shard))
         ]
 
     def moved_elsewhere(self, row: CaseRow) -> None:
@@ -312,7 +318,7 @@ class Runtime:
 
     def settled(self, live: LiveCase) -> None:
         """Tell the parent of a sub-case how it has ended. What failed has no life of its own."""
-        if self.shards.is_shared:
+        if self.is_awaited:
             self.has_ended = True
             self.poke()
         row, standing = live.standing.row, live.standing

@@ -20,6 +20,8 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Rest,
     Snapshot,
@@ -27,6 +29,7 @@ from knhk.journal.record import (
     Stored,
     VersionRow,
     Wait,
+    WorkFilter,
 )
 from knhk.journal.sharing import LEASE_S, Command, Holding, Membership, SharedJournal
 from knhk.journal.sqlite import SQLiteJournal
@@ -51,6 +54,8 @@ __all__ = [
     "Letter",
     "Membership",
     "MemoryJournal",
+    "Offer",
+    "OpenWork",
     "Receipt",
     "Record",
     "Rest",
@@ -62,6 +67,7 @@ __all__ = [
     "Stream",
     "VersionRow",
     "Wait",
+    "WorkFilter",
     "Writer",
     "open_journal",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from knhk.errors import JournalConflict
+from knhk.journal.protocol import ANY_WORK
 from knhk.journal.record import (
     PAGE_MAX,
     UNFINISHED,
@@ -17,12 +18,15 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Rest,
     Snapshot,
     Stored,
     VersionRow,
     Wait,
+    WorkFilter,
     version_order,
 )
 from knhk.model import CaseStatus
@@ -47,6 +51,7 @@ class MemoryJournal:
         self._blobs: dict[bytes, bytes] = {}
         self._letters: dict[str, Letter] = {}
         self._leases: dict[str, dict[int, Lease]] = {}
+        self._offers: dict[str, dict[int, Offer]] = {}
 
     def append(self, commits: Sequence[Commit]) -> None:
         with self._lock:
@@ -84,6 +89,11 @@ class MemoryJournal:
                 held.pop(lease.item, None)
             else:
                 held[lease.item] = lease
+        if commit.offers or commit.closed:
+            offered = self._offers.setdefault(commit.case, {})
+            offered.update((offer.item, offer) for offer in commit.offers)
+            for item in commit.closed:
+                offered.pop(item, None)
 
     def _refuse_conflicts(self, commits: Sequence[Commit]) -> None:
         lengths: dict[str, int] = {}
@@ -171,6 +181,7 @@ class MemoryJournal:
                 rest if rest is not None and rest.is_parked else Rest(is_parked=False),
                 tuple(sorted(set(self._waits.get(case, ())))),
                 tuple(sorted(self._leases.get(case, {}).values())),
+                self._offers_of(case),
             )
 
     def versions(self, workflow: str = "") -> tuple[VersionRow, ...]:
@@ -206,7 +217,11 @@ class MemoryJournal:
         snapshot = self._snapshots.get(case)
         inputs = self._inputs[case][0 if snapshot is None else snapshot.seq :]
         leases = sorted(self._leases.get(case, {}).values())
-        return Stored(self._cases[case], snapshot, tuple(inputs), tuple(leases))
+        offers = self._offers_of(case)
+        return Stored(self._cases[case], snapshot, tuple(inputs), tuple(leases), offers=offers)
+
+    def _offers_of(self, case: str) -> tuple[Offer, ...]:
+        return tuple(sorted(self._offers.get(case, {}).values()))
 
     def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
         with self._lock:
@@ -235,6 +250,21 @@ class MemoryJournal:
                 and any(w.kind == kind and w.name == name and w.key in ("", key) for w in waits)
             )
         return tuple(found[: max(0, limit)])
+
+    def work(
+        self, wanted: WorkFilter = ANY_WORK, *, after: Offer | None = None, limit: int = PAGE_MAX
+    ) -> tuple[OpenWork, ...]:
+        with self._lock:
+            found = [
+                OpenWork(offer, self._leases.get(case, {}).get(item))
+                for case, offered in self._offers.items()
+                for item, offer in offered.items()
+            ]
+        found = [one for one in found if _is_wanted(one, wanted)]
+        if after is not None:
+            found = [one for one in found if _turn(one.offer) > _turn(after)]
+        found.sort(key=lambda one: _turn(one.offer))
+        return tuple(found[: max(0, min(limit, PAGE_MAX))])
 
     def post(self, letter: Letter) -> bool:
         with self._lock:
@@ -270,3 +300,22 @@ class MemoryJournal:
 
 def _age(row: CaseRow) -> tuple[int, str]:
     return (row.created_us, row.id)
+
+
+def _turn(offer: Offer) -> tuple[int, int, str, int]:
+    return (-offer.priority, offer.since_us, offer.case, offer.item)
+
+
+def _is_wanted(one: OpenWork, wanted: WorkFilter) -> bool:
+    offer, lease = one
+    pairs = (
+        (wanted.case, offer.case),
+        (wanted.task, offer.task),
+        (wanted.workflow, offer.workflow),
+        (wanted.tenant, offer.tenant),
+        (wanted.role, offer.role),
+        (wanted.holder, "" if lease is None else lease.holder),
+    )
+    if any(asked and asked != found for asked, found in pairs):
+        return False
+    return wanted.is_held is None or wanted.is_held == (lease is not None)

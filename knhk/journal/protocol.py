@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from knhk.journal.record import (
     PAGE_MAX,
@@ -12,13 +12,19 @@ from knhk.journal.record import (
     Commit,
     InputRow,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Stored,
     VersionRow,
+    WorkFilter,
 )
 from knhk.model import CaseStatus
 
-__all__ = ["Journal"]
+__all__ = ["ANY_WORK", "Journal"]
+
+#: All work, whatever it is.
+ANY_WORK: Final = WorkFilter()
 
 
 @runtime_checkable
@@ -106,7 +112,7 @@ class Journal(Protocol):
     def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
         """What is needed to have cases in memory, in the order in which they are asked for.
 
-        Those that are not there are left out; leases stand in the order of their items.
+        Those that are not there are left out; leases and offers stand in the order of their items.
         """
 
     def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
@@ -126,6 +132,15 @@ class Journal(Protocol):
         """Ids of cases that wait for a message or signal of that name with any key or this one.
 
         They are sorted. A case that has ended waits for nothing any more.
+        """
+
+    def work(
+        self, wanted: WorkFilter = ANY_WORK, *, after: Offer | None = None, limit: int = PAGE_MAX
+    ) -> tuple[OpenWork, ...]:
+        """Work for somebody outside, at most ``limit`` and at most ``PAGE_MAX`` of it.
+
+        By priority, the largest first, then by age, case and item. ``after`` is the last one of
+        the page before.
         """
 
     def post(self, letter: Letter) -> bool:

@@ -42,10 +42,12 @@ from knhk.journal.postgres.reading import (
     read_record,
     read_stored,
     read_versions,
+    read_work,
 )
 from knhk.journal.postgres.schema import bring_up_to_date, refuse_older
 from knhk.journal.postgres.target import Target
 from knhk.journal.postgres.writing import first_conflict, keep, was_written, write
+from knhk.journal.protocol import ANY_WORK
 from knhk.journal.record import (
     PAGE_MAX,
     Bundle,
@@ -54,9 +56,12 @@ from knhk.journal.record import (
     Durability,
     InputRow,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Stored,
     VersionRow,
+    WorkFilter,
 )
 from knhk.journal.sharing import LEASE_S, Membership
 from knhk.model import CaseStatus
@@ -303,6 +308,11 @@ class PostgresJournal:
             max(0, limit),
         )
         return tuple(case for (case,) in rows)
+
+    def work(
+        self, wanted: WorkFilter = ANY_WORK, *, after: Offer | None = None, limit: int = PAGE_MAX
+    ) -> tuple[OpenWork, ...]:
+        return self._reader.run(lambda connection: read_work(connection, wanted, after, limit))
 
     def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
         return self._reader.run(lambda connection: read_letters(connection, name, key, limit))

@@ -159,6 +159,30 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     )
     UPDATE cases SET shard = family.shard FROM family WHERE cases.id = family.id;
     """,
+    """
+    CREATE TABLE offers (
+        case_id text COLLATE "C" NOT NULL,
+        item bigint NOT NULL,
+        attempt bigint NOT NULL,
+        started bigint NOT NULL,
+        workflow text COLLATE "C" NOT NULL,
+        task text COLLATE "C" NOT NULL,
+        tenant text COLLATE "C" NOT NULL,
+        role text COLLATE "C" NOT NULL,
+        rank bigint NOT NULL,
+        since_us bigint NOT NULL,
+        due_us bigint NOT NULL,
+        body bytea NOT NULL,
+        PRIMARY KEY (case_id, item)
+    );
+    CREATE INDEX offers_by_rank ON offers (rank, since_us, case_id, item);
+    CREATE INDEX offers_by_task ON offers (task, rank, since_us, case_id, item);
+    CREATE INDEX offers_by_workflow ON offers (workflow, rank, since_us, case_id, item);
+    CREATE INDEX offers_by_tenant ON offers (tenant, rank, since_us, case_id, item)
+        WHERE tenant != '';
+    CREATE INDEX offers_by_role ON offers (role, rank, since_us, case_id, item) WHERE role != '';
+    CREATE INDEX leases_by_holder ON leases (holder, case_id, item);
+    """,
 )
 
 
