@@ -12,8 +12,11 @@ was begun for, empty and -1 where there is none. A case belongs to a ``tenant`` 
 ``hash`` seals each input (:mod:`knhk.journal.chain`); rows of stores that were made before have
 none. ``snapshots`` holds the last one of each case, ``blobs`` what is too long to stand in a row.
 A case that is ``parked`` is in nobody's memory, and ``wake_us`` says when it wants to be; what
-cases wait for is in ``waits``, and ``letters`` are messages that none of them waited for yet.
+cases wait for is in ``waits``, and ``letters`` are messages to whichever case waits for them. One
+that was ``received_by`` a case stays without its payload, so that the same is not taken for new.
 ``leases`` say who works on which item.
+
+When waits began to be written all cases were taken for awake, so that theirs are too.
 """
 
 from __future__ import annotations
@@ -123,5 +126,12 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     """
     CREATE INDEX cases_by_tenant ON cases (tenant, created_us, id) WHERE tenant != '';
     CREATE INDEX cases_by_version ON cases (workflow, digest, status);
+    """,
+    """
+    ALTER TABLE letters ADD COLUMN received_by TEXT NOT NULL DEFAULT '';
+    DROP INDEX letters_by_name;
+    CREATE INDEX letters_by_name ON letters (name, sent_us, id) WHERE received_by = '';
+    CREATE INDEX letters_by_key ON letters (name, key, sent_us, id) WHERE received_by = '';
+    UPDATE cases SET parked = 0, wake_us = -1 WHERE parked != 0;
     """,
 )

@@ -27,6 +27,7 @@ class Dying(MemoryJournal):
             "_waits",
             "_blobs",
             "_letters",
+            "_received",
             "_leases",
         ):
             setattr(journal, name, dict(getattr(self, name)))

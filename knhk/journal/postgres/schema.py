@@ -118,6 +118,13 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX cases_by_tenant ON cases (tenant, created_us, id) WHERE tenant != '';
     CREATE INDEX cases_by_version ON cases (workflow, digest, status);
     """,
+    """
+    ALTER TABLE letters ADD COLUMN received_by text COLLATE "C" NOT NULL DEFAULT '';
+    DROP INDEX letters_by_name;
+    CREATE INDEX letters_by_name ON letters (name, sent_us, id) WHERE received_by = '';
+    CREATE INDEX letters_by_key ON letters (name, key, sent_us, id) WHERE received_by = '';
+    UPDATE cases SET parked = false, wake_us = -1 WHERE parked;
+    """,
 )
 
 

@@ -15,7 +15,7 @@ from psycopg import Connection, Cursor, errors
 from psycopg.rows import TupleRow
 
 from knhk.errors import JournalConflict
-from knhk.journal.record import Bundle, CaseRow, Commit, InputRow
+from knhk.journal.record import REMEMBERED_US, Bundle, CaseRow, Commit, InputRow, Letter
 
 __all__ = ["CASE_COLUMNS", "INPUT_COLUMNS", "first_conflict", "keep", "was_written", "write"]
 
@@ -69,7 +69,17 @@ _END_LEASES: Final = (
     "DELETE FROM leases USING unnest(%b::text[], %b::bigint[]) AS n (case_id, item)"
     " WHERE leases.case_id = n.case_id AND leases.item = n.item"
 )
-_TAKE_LETTERS: Final = "DELETE FROM letters WHERE id = ANY(%b::text[]) RETURNING id"
+_POST_LETTERS: Final = (
+    "INSERT INTO letters (id, name, key, payload, sent_us, expires_us)"
+    " SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::bytea[], %b::bigint[],"
+    " %b::bigint[]) ON CONFLICT DO NOTHING"
+)
+_TAKE_LETTERS: Final = (
+    "UPDATE letters SET received_by = n.case_id, payload = '',"  # noqa: S608
+    f" expires_us = greatest(expires_us, sent_us + {REMEMBERED_US})"
+    " FROM unnest(%b::text[], %b::text[]) AS n (id, case_id)"
+    " WHERE letters.id = n.id AND received_by = '' RETURNING letters.id"
+)
 
 
 def write(connection: Connection[TupleRow], commits: Sequence[Commit]) -> None:
@@ -85,6 +95,7 @@ def write(connection: Connection[TupleRow], commits: Sequence[Commit]) -> None:
         _write_states(cursor, commits)
         _write_waits(cursor, commits)
         _write_leases(cursor, commits)
+        _post_letters(cursor, commits)
         _take_letters(cursor, commits)
         cursor.execute("COMMIT")
 
@@ -168,12 +179,21 @@ def _write_leases(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
     _execute(cursor, _END_LEASES, [key for key, lease in leases.items() if lease.until_us < 0])
 
 
+def _post_letters(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+    posted: dict[str, Letter] = {}
+    for letter in chain.from_iterable(commit.posted for commit in commits):
+        posted.setdefault(letter.id, letter)
+    # Sorted, so that two writers take the same ones in the same order.
+    _execute(cursor, _POST_LETTERS, sorted(posted.values()))
+
+
 def _take_letters(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
     receivers = [(commit, letter) for commit in commits for letter in commit.received]
     if not receivers:
         return
     # This asks for an answer before the transaction ends, which costs a second round trip.
-    cursor.execute(_TAKE_LETTERS, [[letter for _, letter in receivers]])
+    rows = sorted((letter, commit.case) for commit, letter in receivers)
+    cursor.execute(_TAKE_LETTERS, _columns(rows))
     there = {letter for (letter,) in cursor.fetchall()}
     for commit, letter in receivers:
         if letter not in there:
