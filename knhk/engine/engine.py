@@ -173,9 +173,10 @@ class Engine:
         that has had nothing to do for ``park_after_s`` leaves memory until it is woken.
         When the store goes away later (its server is down, its disk is full) work waits until it
         is back; calls raise :class:`~knhk.errors.StoreAway` when they had to wait for
-        ``patience_s``. Of a store in PostgreSQL other processes may run a part of the cases: this one
-        gives up its own when it has not been heard of for ``lease_s``. ``limits`` are how much else the engine takes; ``concurrency`` limits what
-        is at work at once, and says how tenants share.
+        ``patience_s``. Of a store in PostgreSQL other processes may run a part of the cases, and
+        take over those of one that has not been heard of for ``lease_s``. ``limits`` are how much
+        else the engine takes; ``concurrency`` limits what is at work at once, and says how tenants
+        share.
         ``observer`` is called for every event; every ``stalled_after_s`` it is told of the cases
         that :meth:`stalled` finds, once of each. Raises the family of
         :class:`~knhk.errors.JournalError` for a store that cannot be used.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from knhk.engine.facts import Payloads
 from knhk.engine.outcome import outcome_of
 from knhk.engine.replaying import replay
+from knhk.engine.subscriptions import waits_of
 from knhk.engine.version import Version
 from knhk.errors import CaseEnded, ReplayError, UnknownName, UsageError
 from knhk.journal import UNFINISHED, CaseRow, Commit, Fence, InputRow, Standing
@@ -63,7 +64,8 @@ def forked(
     if case.status in (CaseStatus.completed, CaseStatus.cancelled):
         raise CaseEnded(row.id, str(case.status), f"forking it after input {len(rows) - 1}")
     standing = _standing(version, case, copies[-1].hash)
-    return Commit(new_id, copies, opened, standing, fence=fence)
+    waits, _ = waits_of(case)
+    return Commit(new_id, copies, opened, standing, waits=waits, fence=fence)
 
 
 def _chained(opened: CaseRow, rows: Sequence[InputRow]) -> tuple[InputRow, ...]:

@@ -40,7 +40,7 @@ from knhk.errors import (
     StoreAway,
     UsageError,
 )
-from knhk.journal import CaseRow, Fence, Journal, SharedJournal, Standing, Writer
+from knhk.journal import CaseRow, Fence, Journal, SharedJournal, Standing, Wait, Writer
 from knhk.model import CaseStatus
 
 __all__ = ["Runtime"]
@@ -200,6 +200,9 @@ class Runtime:
     def is_live(self, case_id: str) -> bool:
         """Whether a case is in memory."""
         return case_id in self.live
+
+    def listens(self, waits: tuple[Wait, ...]) -> None:
+        """A case has begun to wait for messages or signals."""
 
     def lose(self, live: LiveCase, problem: KnhkError) -> None:
         """Let go of a case whose state in memory cannot be trusted to be in the journal.
