@@ -69,12 +69,14 @@ class Company:
         heard: Callable[[], Awaitable[None]],
         *,
         resumes: bool,
+        patience_s: float,
     ) -> None:
         self._membership = membership
         self._runtime = runtime
         self._load = load
         self._heard = heard
         self._resumes = resumes
+        self._patience_s = patience_s
         #: Of those who beat, take, open and give: so each knows what the one before has done.
         self._lock = anyio.Lock()
         self._poked = anyio.Event()
@@ -190,8 +192,8 @@ class Company:
             try:
                 await self._load(sorted(gained))
                 self._runtime.parking.ask_again()
-            except StoreAway as error:
-                _log.info("shards are picked up again in %g s: %s", AGAIN_S, error)
+            except JournalError as error:
+                _log.warning("shards are picked up again in %g s: %s", AGAIN_S, error)
                 self._gained |= gained
                 self._has_gained.set()
                 await anyio.sleep(AGAIN_S)
@@ -203,7 +205,7 @@ class Company:
         while (shard := self._runtime.shards.pick()) is None:
             async with self._lock:
                 if self._runtime.shards.pick() is None:
-                    self._gain(await self._call(self._membership.open))
+                    self._gain(await self.patiently(self._membership.open))
         return shard
 
     async def take(self, shard: int) -> bool:
@@ -211,7 +213,7 @@ class Company:
         async with self._lock:
             if self._runtime.shards.has(shard):
                 return True
-            fence = await self._call(partial(self._membership.take, shard))
+            fence = await self.patiently(partial(self._membership.take, shard))
             if fence is not None:
                 self._gain(fence)
         return fence is not None
@@ -224,6 +226,20 @@ class Company:
         self._membership.settle()
         self._gained |= set(self._runtime.shards.only or ())
         await self.look()
+
+    async def patiently(self, call: Callable[[], T]) -> T:
+        """Ask the store something for a caller; again and again while it is away.
+
+        Raises :class:`~knhk.errors.StoreAway` when that lasts too long.
+        """
+        deadline = anyio.current_time() + self._patience_s
+        while True:
+            try:
+                return await self._call(call)
+            except StoreAway:
+                if anyio.current_time() >= deadline:
+                    raise
+            await anyio.sleep(AGAIN_S / 5)
 
     async def _call(self, call: Callable[[], T]) -> T:
         return await call_in_thread(call, may_leave=True)

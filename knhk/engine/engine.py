@@ -183,6 +183,8 @@ class Engine:
         """
         if depth_max < 0:
             raise UsageError(f"depth_max is how deep sub-cases may stand, not {depth_max}")
+        if lease_s <= 0:
+            raise UsageError(f"lease_s is how many seconds nothing is heard, not {lease_s}")
         if isinstance(store, (str, os.PathLike)):
             opening = partial(open_journal, store, durability=durability, reading=reading)
             journal = await call_in_thread(opening)
@@ -259,7 +261,14 @@ class Engine:
         """Be one of the processes that run the store."""
         joining = partial(journal.join, process_name(), lease_s=lease_s, is_modest=not resumes)
         membership = await call_in_thread(joining)
-        self._company = Company(membership, runtime, self._pick_up, self._heard, resumes=resumes)
+        self._company = Company(
+            membership,
+            runtime,
+            self._pick_up,
+            self._heard,
+            resumes=resumes,
+            patience_s=self._patience_s,
+        )
         self.relay = Relay(self, self._company, membership, self._patience_s)
 
     async def _heard(self) -> None:

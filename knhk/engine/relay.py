@@ -148,7 +148,8 @@ class Relay:
         command = Command(uuid4().hex, shard, body)
         waiting = self._waiting[command.id] = _Waiting()
         try:
-            await self._call(partial(self._membership.ask, command, self._patience_s))
+            asking = partial(self._membership.ask, command, self._patience_s)
+            await self._company.patiently(asking)
             answer = await self._answer(waiting, shard)
         finally:
             del self._waiting[command.id]

@@ -11,6 +11,7 @@ import pytest
 
 from knhk.engine import Engine
 from knhk.errors import (
+    AnswerLost,
     CaseEnded,
     CaseFailed,
     NotOffered,
@@ -179,6 +180,42 @@ async def test_errors_come_back_as_they_were(project: Project, postgres: str) ->
         assert [""] == [each.path for each in misfit.value.misfits]
         with pytest.raises(UnknownName):
             await two.suspend("nobody")
+
+
+async def test_what_was_done_is_not_done_again_though_its_answer_was_lost(
+    project: Project, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project.write(SOURCE, HANDLERS)
+    answers: list[str] = []
+
+    def dies(command: str, body: bytes) -> None:
+        answers.append(command)
+        raise StoreUnavailable("the process dies before it answers")
+
+    async def send() -> None:
+        with pytest.raises(AnswerLost, match="do not ask again"):
+            await two.send("a", "go", 1)
+
+    async with Engine.open(postgres, lease_s=LEASE_S, patience_s=10) as two:
+        await two.deploy(path)
+        async with (
+            anyio.create_task_group() as group,
+            Engine.open(postgres, lease_s=LEASE_S) as one,
+        ):
+            await shared(one, two)
+            await one.start("order", case_id="a", n=1)
+            assert one.relay is not None
+            monkeypatch.setattr(one.relay._membership, "answer", dies)
+            group.start_soon(send)
+            group.start_soon(two.suspend, "a")
+            await until(lambda: len(set(answers)) == 2)
+
+        assert CaseStatus.suspended is (await two.case("a")).status
+        await two.resume_case("a")
+        await soon(two.complete, "a", "ask", 5)
+        assert 7 == await (await two.case("a")).result()
+        steps = [step.kind for step in (await two.show("a")).history]
+        assert [1, 1] == [steps.count("message"), steps.count("suspend")]
 
 
 async def test_a_case_goes_on_where_its_shard_goes(project: Project, postgres: str) -> None:
