@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from knhk.journal.record import (
     PAGE_MAX,
@@ -12,13 +12,19 @@ from knhk.journal.record import (
     Commit,
     InputRow,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Stored,
     VersionRow,
+    WorkFilter,
 )
 from knhk.model import CaseStatus
 
-__all__ = ["Journal"]
+__all__ = ["ANY_WORK", "Journal"]
+
+#: All work, whatever it is.
+ANY_WORK: Final = WorkFilter()
 
 
 @runtime_checkable
@@ -28,6 +34,8 @@ class Journal(Protocol):
     Where ``blocking`` is true they wait for a disk or a network, and the engine makes them
     in worker threads; so the same journal serves asyncio and trio. Appends come from one
     caller at a time, in the order of each case's inputs; reads may come meanwhile.
+    One that several processes may run at once is a :class:`knhk.journal.SharedJournal`, and
+    regards the fences of commits; for the others these are always ``None``.
 
     Every call may raise a :class:`knhk.errors.JournalError`. A new implementation passes
     :class:`knhk.testing.JournalSuite`.
@@ -70,6 +78,7 @@ class Journal(Protocol):
         parent: str = "",
         tenant: str = "",
         awake: bool = False,
+        shards: Sequence[int] | None = None,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -77,7 +86,7 @@ class Journal(Protocol):
 
         Without ``status`` in any state, without ``workflow`` of any; with ``parent`` only the
         sub-cases that this case began itself, with ``tenant`` the cases that belong to it, with
-        ``awake`` those that are not parked.
+        ``awake`` those that are not parked, with ``shards`` those that belong to one of them.
         ``after`` is the last row of the page before.
         """
 
@@ -103,31 +112,67 @@ class Journal(Protocol):
     def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
         """What is needed to have cases in memory, in the order in which they are asked for.
 
-        Those that are not there are left out; leases stand in the order of their items.
+        Those that are not there are left out; leases and offers stand in the order of their items.
         """
 
     def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Payloads by their hashes; those that are not there are left out."""
 
-    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
-        """Parked cases that want to be woken until then: times and ids, in order."""
+    def sleepers(
+        self, until_us: int, limit: int = PAGE_MAX, *, shards: Sequence[int] | None = None
+    ) -> tuple[tuple[int, str], ...]:
+        """Parked cases that want to be woken until then: times and ids, in order.
+
+        With ``shards`` only those that belong to one of them.
+        """
 
     def waiting(
-        self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
+        self, kind: int, name: str, key: str = "", *, after: str = "", limit: int = PAGE_MAX
     ) -> tuple[str, ...]:
         """Ids of cases that wait for a message or signal of that name with any key or this one.
 
-        They are sorted. A case that has ended waits for nothing any more.
+        They are sorted, and come behind ``after``. A case that has ended waits for nothing any
+        more.
         """
 
-    def post(self, letter: Letter) -> bool:
-        """Keep a letter; ``False`` if there is one with that id already."""
+    def work(
+        self, wanted: WorkFilter = ANY_WORK, *, after: Offer | None = None, limit: int = PAGE_MAX
+    ) -> tuple[OpenWork, ...]:
+        """Work for somebody outside, at most ``limit`` and at most ``PAGE_MAX`` of it.
 
-    def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
-        """Kept letters of a name, oldest first (then by id); with a key only those that have it."""
+        By priority, the largest first, then by age, case and item. ``after`` is the last one of
+        the page before.
+        """
 
-    def expire(self, now_us: int) -> int:
-        """Throw away the letters whose ``expires_us`` has come; how many these were."""
+    def letters(
+        self,
+        name: str = "",
+        key: str = "",
+        *,
+        after: Letter | None = None,
+        limit: int = PAGE_MAX,
+    ) -> tuple[Letter, ...]:
+        """Kept letters by name, the oldest of each first (then by id), at most ``limit``.
+
+        With a name only those of that name, with a key too only those that have it. ``after`` is
+        the last one of the page before.
+        """
+
+    def letter_count(self) -> int:
+        """How many letters are kept."""
+
+    def receiver(self, letter: str) -> str | None:
+        """The case that has received the letter with that id, empty for one that is kept still.
+
+        ``None`` for a letter that is not known, or no more: one that was received is known until it
+        would have expired, and for ``REMEMBERED_US`` from when it was sent.
+        """
+
+    def drop(self, letters: Sequence[str]) -> int:
+        """Throw away kept letters by their ids; how many there were."""
+
+    def expire(self, now_us: int, limit: int = PAGE_MAX) -> int:
+        """Forget letters whose time has come, received ones too; how many, ``limit`` at most."""
 
     def close(self) -> None:
         """Let go of the store. Closing twice is allowed."""

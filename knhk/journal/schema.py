@@ -12,8 +12,12 @@ was begun for, empty and -1 where there is none. A case belongs to a ``tenant`` 
 ``hash`` seals each input (:mod:`knhk.journal.chain`); rows of stores that were made before have
 none. ``snapshots`` holds the last one of each case, ``blobs`` what is too long to stand in a row.
 A case that is ``parked`` is in nobody's memory, and ``wake_us`` says when it wants to be; what
-cases wait for is in ``waits``, and ``letters`` are messages that none of them waited for yet.
-``leases`` say who works on which item.
+cases wait for is in ``waits``, and ``letters`` are messages to whichever case waits for them. One
+that was ``received_by`` a case stays without its payload, so that the same is not taken for new.
+``offers`` are work for somebody outside (:mod:`knhk.journal.offers`), and ``leases`` say who works
+on which item.
+
+When waits began to be written all cases were taken for awake, so that theirs are too.
 """
 
 from __future__ import annotations
@@ -123,5 +127,36 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     """
     CREATE INDEX cases_by_tenant ON cases (tenant, created_us, id) WHERE tenant != '';
     CREATE INDEX cases_by_version ON cases (workflow, digest, status);
+    """,
+    """
+    CREATE TABLE offers (
+        case_id TEXT NOT NULL,
+        item INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        workflow TEXT NOT NULL,
+        task TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        role TEXT NOT NULL,
+        rank INTEGER NOT NULL,
+        since_us INTEGER NOT NULL,
+        due_us INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (case_id, item)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX offers_by_rank ON offers (rank, since_us, case_id, item);
+    CREATE INDEX offers_by_task ON offers (task, rank, since_us, case_id, item);
+    CREATE INDEX offers_by_workflow ON offers (workflow, rank, since_us, case_id, item);
+    CREATE INDEX offers_by_tenant ON offers (tenant, rank, since_us, case_id, item)
+        WHERE tenant != '';
+    CREATE INDEX offers_by_role ON offers (role, rank, since_us, case_id, item) WHERE role != '';
+    CREATE INDEX leases_by_holder ON leases (holder, case_id, item);
+    """,
+    """
+    ALTER TABLE letters ADD COLUMN received_by TEXT NOT NULL DEFAULT '';
+    DROP INDEX letters_by_name;
+    CREATE INDEX letters_by_name ON letters (name, sent_us, id) WHERE received_by = '';
+    CREATE INDEX letters_by_key ON letters (name, key, sent_us, id) WHERE received_by = '';
+    UPDATE cases SET parked = 0, wake_us = -1 WHERE parked != 0;
     """,
 )

@@ -27,7 +27,9 @@ class Dying(MemoryJournal):
             "_waits",
             "_blobs",
             "_letters",
+            "_received",
             "_leases",
+            "_offers",
         ):
             setattr(journal, name, dict(getattr(self, name)))
         journal._inputs = {case: list(rows) for case, rows in self._inputs.items()}

@@ -19,10 +19,12 @@ from knhk.journal import (
     Journal,
     Lease,
     Letter,
+    Offer,
     Rest,
     Snapshot,
     Standing,
     Wait,
+    WorkFilter,
 )
 from knhk.model import MESSAGE, SIGNAL, CaseStatus
 
@@ -84,6 +86,12 @@ class Caller:
             commit = commit._replace(blobs=blobs)
         if one_in_three():
             commit = commit._replace(leases=tuple(self._lease() for _ in range(3)))
+        if one_in_three():
+            items = random.sample(range(4), 3)
+            offers = tuple(self._offer(commit.case, item) for item in items[:2])
+            commit = commit._replace(offers=offers, closed=tuple(items[2:]))
+        if one_in_three() and random.random() < 0.3:
+            commit = commit._replace(posted=(self.letter(),))
         if commit.inputs and random.random() < 0.15:
             commit = commit._replace(received=tuple(random.sample(LETTERS, random.choice([1, 2]))))
         return commit
@@ -128,6 +136,23 @@ class Caller:
         random = self.random
         return Lease(random.randrange(3), random.randrange(3), "w", random.choice([-1, 5, 9]))
 
+    def _offer(self, case: str, item: int) -> Offer:
+        random = self.random
+        return Offer(
+            case,
+            item,
+            random.randrange(3),
+            random.random() < 0.5,
+            random.choice(WORKFLOWS),
+            random.choice(NAMES),
+            random.choice(["", "acme"]),
+            random.choice(["", "Rolle", "rolle"]),
+            random.randrange(-2, 3),
+            random.randrange(4),
+            random.randrange(-1, 4),
+            random.randbytes(3),
+        )
+
     def letter(self) -> Letter:
         random = self.random
         return Letter(
@@ -159,6 +184,8 @@ class Caller:
         questions: list[Callable[[Journal], object]] = [
             self._listing(),
             self._listing(),
+            self._work(),
+            self._work(),
             lambda journal: journal.case(case),
             lambda journal: journal.inputs(case),
             lambda journal: journal.inputs(case, since, limit),
@@ -167,12 +194,24 @@ class Caller:
             lambda journal: journal.stored(asked),
             lambda journal: dict(journal.blobs(hashes)),
             lambda journal: journal.sleepers(until_us, limit),
-            lambda journal: journal.waiting(kind, name, key, limit),
-            lambda journal: journal.letters(name, key, limit),
+            lambda journal: journal.waiting(kind, name, key, after=case, limit=limit),
+            lambda journal: journal.waiting(kind, name, key, limit=limit),
+            self._letters(),
+            lambda journal: [*map(journal.receiver, LETTERS)],
             lambda journal: (journal.workflows(), [*map(journal.newest, WORKFLOWS)]),
             lambda journal: [*map(journal.bundle, ["one", "two", "three"])],
         ]
         return random.choice(questions)
+
+    def _letters(self) -> Callable[[Journal], object]:
+        random = self.random
+        name = random.choice(["", *NAMES])
+        key = random.choice(KEYS) if name else ""
+        after = random.choice([None, self.letter()])
+        if name and after is not None:
+            after = after._replace(name=name)
+        limit = random.choice([-1, 0, 1, 3, 1_000])
+        return lambda journal: journal.letters(name, key, after=after, limit=limit)
 
     def _listing(self) -> Callable[[Journal], object]:
         random = self.random
@@ -193,6 +232,21 @@ class Caller:
             limit=limit,
         )
 
+    def _work(self) -> Callable[[Journal], object]:
+        random = self.random
+        wanted = WorkFilter(
+            random.choice(["", "", random.choice(CASES)]),
+            random.choice(["", random.choice(NAMES)]),
+            random.choice(["", "", random.choice(WORKFLOWS)]),
+            random.choice(["", "", "acme"]),
+            random.choice(["", "", "rolle"]),
+            random.choice(["", "", "", "w"]),
+            random.choice([None, None, True, False]),
+        )
+        limit = random.choice([-1, 0, 1, 5, 1_000])
+        after = random.choice([None, None, self._offer(random.choice(CASES), 1)])
+        return lambda journal: journal.work(wanted, after=after, limit=limit)
+
 
 def compare(one: Journal, other: Journal, seed: int, calls: int) -> None:
     """Make the same calls on both, and compare what they answer and what they hold in the end."""
@@ -210,10 +264,15 @@ def compare(one: Journal, other: Journal, seed: int, calls: int) -> None:
                     caller.lengths[commit.case] = length + len(commit.inputs)
         elif choice < 0.6:
             letter = caller.letter()
-            assert one.post(letter) == other.post(letter), where
+            posting = [Commit("", posted=(letter, caller.letter()))]
+            assert append(one, posting), where
+            assert append(other, posting), where
         elif choice < 0.63:
             now_us = caller.random.randrange(6)
             assert one.expire(now_us) == other.expire(now_us), where
+        elif choice < 0.64:
+            dropped = caller.random.sample(LETTERS, 2)
+            assert one.drop(dropped) == other.drop(dropped), where
         elif choice < 0.66:
             bundle = caller.bundle()
             one.keep(bundle)
@@ -249,6 +308,7 @@ def holdings(journal: Journal) -> list[object]:
         journal.versions(),
         dict(journal.blobs(HASHES)),
         journal.sleepers(2**62),
+        journal.work(),
         [journal.waiting(kind, name, key) for kind in (10, 11) for name in NAMES for key in KEYS],
-        [journal.letters(name) for name in NAMES],
+        (journal.letters(), journal.letter_count(), [*map(journal.receiver, LETTERS)]),
     ]

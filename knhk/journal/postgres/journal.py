@@ -1,7 +1,8 @@
 """A journal in a PostgreSQL database, for engines on more machines than one.
 
-Theory of operation. One connection writes, one reads; each is used by one thread at a time, and
-made again when it was lost (:mod:`knhk.journal.postgres.link`). A store is a schema of its own,
+Theory of operation. One connection writes, one reads, one is for the company of those who run the
+store (:mod:`knhk.journal.postgres.company`); each is used by one thread at a time, and made again
+when it was lost (:mod:`knhk.journal.postgres.link`). A store is a schema of its own,
 made and brought up to date when it is opened (:mod:`knhk.journal.postgres.schema`). An append is
 one transaction and, where no letters are received, one round trip
 (:mod:`knhk.journal.postgres.writing`). With durability ``full`` it is on the server's disk when
@@ -18,16 +19,17 @@ says that it has done what it has not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from contextlib import suppress
+from typing import Final, LiteralString
 
 from psycopg import Connection, errors
 from psycopg.rows import TupleRow
 
 from knhk.errors import JournalError
 from knhk.journal.passwords import without_password
+from knhk.journal.postgres.company import Company, first_lost
 from knhk.journal.postgres.link import ANSWER_S, PATIENCE_S, Link, T, Work, is_lost
 from knhk.journal.postgres.reading import (
-    LETTER_COLUMNS,
     ask,
     read_bundle,
     read_case,
@@ -38,10 +40,13 @@ from knhk.journal.postgres.reading import (
     read_record,
     read_stored,
     read_versions,
+    read_waiting,
+    read_work,
 )
 from knhk.journal.postgres.schema import bring_up_to_date, refuse_older
 from knhk.journal.postgres.target import Target
 from knhk.journal.postgres.writing import first_conflict, keep, was_written, write
+from knhk.journal.protocol import ANY_WORK
 from knhk.journal.record import (
     PAGE_MAX,
     Bundle,
@@ -50,10 +55,14 @@ from knhk.journal.record import (
     Durability,
     InputRow,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Stored,
     VersionRow,
+    WorkFilter,
 )
+from knhk.journal.sharing import LEASE_S, Membership
 from knhk.model import CaseStatus
 
 __all__ = ["PostgresJournal"]
@@ -98,14 +107,28 @@ class PostgresJournal:
         }
         self._reader = Link(target, asleep, patience_s, answer_s)
         self._writer = None if reading else Link(target, awake, patience_s, answer_s)
+        self._beats = Link(target, {**awake, "synchronous_commit": "off"}, patience_s, answer_s)
+        self._company: Company | None = None
         #: Commits that were sent on a connection that was lost, and those found written since.
         self._doubted: Sequence[Commit] = ()
         self._written: frozenset[Commit] = frozenset()
-        self._doubted_letter: Letter | None = None
         if self._writer is None:
             self._reader.open(lambda connection: refuse_older(connection, target))
         else:
             self._writer.open(lambda connection: bring_up_to_date(connection, target))
+
+    def join(self, name: str, *, lease_s: float = LEASE_S, is_modest: bool = False) -> Membership:
+        if self._writer is None:
+            raise self._for_reading_only()
+        self._company = Company(
+            self._beats,
+            self._writer,
+            self._target.schema,
+            name,
+            lease_s=lease_s,
+            is_modest=is_modest,
+        )
+        return self._company
 
     # Writing
 
@@ -117,10 +140,13 @@ class PostgresJournal:
         if fresh:
             self._doubted = fresh
             try:
-                write(connection, fresh)
+                write(connection, fresh, None if self._company is None else self._company.fences)
             except Exception as error:
                 if not is_lost(connection, error):
                     self._doubted = ()
+                if isinstance(error, errors.DivisionByZero):
+                    connection.rollback()
+                    raise first_lost(connection, fresh) from error
                 if isinstance(error, errors.UniqueViolation):
                     connection.rollback()
                     raise first_conflict(connection, fresh) from error
@@ -149,40 +175,27 @@ class PostgresJournal:
     def keep(self, bundle: Bundle) -> None:
         self._write(lambda connection: keep(connection, bundle))
 
-    def post(self, letter: Letter) -> bool:
-        return self._write(lambda connection: self._post(connection, letter))
+    def drop(self, letters: Sequence[str]) -> int:
+        statement = "DELETE FROM letters WHERE id = ANY(%s) AND received_by = ''"
+        return self._write(lambda connection: _count(connection, statement, list(letters)))
 
-    def _post(self, connection: Connection[TupleRow], letter: Letter) -> bool:
-        doubted, self._doubted_letter = self._doubted_letter, letter
-        kept = connection.execute(
-            f"INSERT INTO letters ({LETTER_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608
-            " ON CONFLICT DO NOTHING RETURNING id",
-            letter,
-        ).fetchone()
-        if kept is None and doubted == letter:
-            there = connection.execute(
-                f"SELECT {LETTER_COLUMNS} FROM letters WHERE id = %s",  # noqa: S608
-                (letter.id,),
-            ).fetchone()
-            self._doubted_letter = None
-            return there == letter
-        self._doubted_letter = None
-        return kept is not None
-
-    def expire(self, now_us: int) -> int:
-        return self._write(
-            lambda connection: (
-                connection.execute("DELETE FROM letters WHERE expires_us <= %s", (now_us,)).rowcount
-            )
+    def expire(self, now_us: int, limit: int = PAGE_MAX) -> int:
+        statement = (
+            "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE expires_us <= %s"
+            " ORDER BY expires_us, id LIMIT %s)"
         )
+        return self._write(lambda connection: _count(connection, statement, now_us, max(0, limit)))
 
     def _write(self, work: Work[T]) -> T:
         if self._writer is None:
-            raise JournalError(
-                f"the store {self._target.name} was opened for reading only;"
-                " open it for running to write"
-            )
+            raise self._for_reading_only()
         return self._writer.run(work)
+
+    def _for_reading_only(self) -> JournalError:
+        return JournalError(
+            f"the store {self._target.name} was opened for reading only;"
+            " open it for running to write"
+        )
 
     # Reading
 
@@ -210,6 +223,7 @@ class PostgresJournal:
         parent: str = "",
         tenant: str = "",
         awake: bool = False,
+        shards: Sequence[int] | None = None,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -221,6 +235,7 @@ class PostgresJournal:
                 parent=parent,
                 tenant=tenant,
                 awake=awake,
+                shards=shards,
                 after=after,
                 limit=limit,
             )
@@ -250,36 +265,63 @@ class PostgresJournal:
         rows = self._ask("SELECT hash, data FROM blobs WHERE hash = ANY(%b::bytea[])", list(hashes))
         return dict(rows)
 
-    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
+    def sleepers(
+        self, until_us: int, limit: int = PAGE_MAX, *, shards: Sequence[int] | None = None
+    ) -> tuple[tuple[int, str], ...]:
         rows = self._ask(
             "SELECT wake_us, id FROM cases WHERE wake_us >= 0 AND wake_us <= %s"
-            " ORDER BY wake_us, id LIMIT %s",
+            " AND (%s::bigint[] IS NULL OR shard = ANY(%s)) ORDER BY wake_us, id LIMIT %s",
             until_us,
+            *([None if shards is None else list(shards)] * 2),
             max(0, limit),
         )
         return tuple((wake_us, case) for wake_us, case in rows)
 
     def waiting(
-        self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
+        self, kind: int, name: str, key: str = "", *, after: str = "", limit: int = PAGE_MAX
     ) -> tuple[str, ...]:
-        rows = self._ask(
-            "SELECT DISTINCT case_id FROM waits JOIN cases ON id = case_id"
-            " WHERE kind = %s AND name = %s AND key IN ('', %s)"
-            " AND status IN ('running', 'suspended') ORDER BY case_id LIMIT %s",
-            kind,
-            name,
-            key,
-            max(0, limit),
+        return self._reader.run(
+            lambda connection: read_waiting(connection, kind, name, key, after, limit)
         )
-        return tuple(case for (case,) in rows)
 
-    def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
-        return self._reader.run(lambda connection: read_letters(connection, name, key, limit))
+    def work(
+        self, wanted: WorkFilter = ANY_WORK, *, after: Offer | None = None, limit: int = PAGE_MAX
+    ) -> tuple[OpenWork, ...]:
+        return self._reader.run(lambda connection: read_work(connection, wanted, after, limit))
+
+    def letters(
+        self,
+        name: str = "",
+        key: str = "",
+        *,
+        after: Letter | None = None,
+        limit: int = PAGE_MAX,
+    ) -> tuple[Letter, ...]:
+        return self._reader.run(
+            lambda connection: read_letters(connection, name, key, after, limit)
+        )
+
+    def letter_count(self) -> int:
+        ((count,),) = self._ask("SELECT count(*) FROM letters WHERE received_by = ''")
+        return int(count)
+
+    def receiver(self, letter: str) -> str | None:
+        rows = self._ask("SELECT received_by FROM letters WHERE id = %s", letter)
+        return rows[0][0] if rows else None
 
     def _ask(self, statement: str, *values: object) -> list[TupleRow]:
         return self._reader.run(lambda connection: ask(connection, statement, *values))
 
     def close(self) -> None:
-        for link in (self._reader, self._writer):
+        company, self._company = self._company, None
+        if company is not None:
+            with suppress(JournalError):  # then its lease ends by itself
+                company.leave()
+        for link in (self._reader, self._writer, self._beats):
             if link is not None:
                 link.close()
+
+
+def _count(connection: Connection[TupleRow], statement: LiteralString, *values: object) -> int:
+    """How many rows a statement has changed."""
+    return connection.execute(statement, values).rowcount

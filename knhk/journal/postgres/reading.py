@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from knhk.errors import StoreDamaged
+from knhk.journal.offers import OFFER_COLUMNS, offer_of, question, work_of
 from knhk.journal.postgres.writing import CASE_COLUMNS, INPUT_COLUMNS
 from knhk.journal.record import (
     PAGE_MAX,
@@ -17,18 +18,21 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Rest,
     Snapshot,
     Stored,
     VersionRow,
     Wait,
+    WorkFilter,
+    letters_where,
     version_rows,
 )
 from knhk.model import CaseStatus
 
 __all__ = [
-    "LETTER_COLUMNS",
     "ask",
     "read_bundle",
     "read_case",
@@ -39,9 +43,11 @@ __all__ = [
     "read_record",
     "read_stored",
     "read_versions",
+    "read_waiting",
+    "read_work",
 ]
 
-LETTER_COLUMNS: Final = "id, name, key, payload, sent_us, expires_us"
+_LETTER_COLUMNS: Final = "id, name, key, payload, sent_us, expires_us"
 
 _SELECT_CASE: Final = f"SELECT {CASE_COLUMNS} FROM cases WHERE id = %s"  # noqa: S608
 _SELECT_CASES: Final = f"SELECT {CASE_COLUMNS} FROM cases WHERE id = ANY(%b::text[])"  # noqa: S608
@@ -59,6 +65,10 @@ _SELECT_LEASES: Final = (
     "SELECT case_id, item, attempt, holder, until_us FROM leases"
     " WHERE case_id = ANY(%b::text[]) ORDER BY case_id, item"
 )
+_SELECT_OFFERS: Final = (
+    f"SELECT {OFFER_COLUMNS} FROM offers"  # noqa: S608
+    " WHERE case_id = ANY(%b::text[]) ORDER BY case_id, item"
+)
 _SELECT_REST: Final = (
     "SELECT (SELECT count(*) FROM inputs WHERE case_id = id), parked, wake_us"
     " FROM cases WHERE id = %s"
@@ -70,6 +80,19 @@ _SELECT_VERSIONS: Final = (
     "SELECT w.name, w.digest, b.deployed_us,"
     " w.deployed = (SELECT max(deployed) FROM workflows WHERE name = w.name)"
     " FROM workflows AS w JOIN bundles AS b USING (digest) WHERE %s IN ('', w.name)"
+)
+
+_SELECT_WAITING_WITH_KEY: Final = (
+    "(SELECT case_id FROM waits JOIN cases ON id = case_id"
+    " WHERE kind = %(kind)s AND name = %(name)s AND {key} AND case_id > %(after)s"
+    " AND status IN ('running', 'suspended') ORDER BY case_id LIMIT %(limit)s)"
+)
+#: Each half goes along the index, and no further than it has to.
+_SELECT_WAITING: Final = (
+    _SELECT_WAITING_WITH_KEY.replace("{key}", "key = ''")
+    + " UNION "
+    + _SELECT_WAITING_WITH_KEY.replace("{key}", "key = %(key)s")
+    + " ORDER BY case_id LIMIT %(limit)s"
 )
 
 #: A statement and its parameters.
@@ -121,6 +144,7 @@ def read_cases(
     parent: str,
     tenant: str,
     awake: bool,
+    shards: Sequence[int] | None,
     after: CaseRow | None,
     limit: int,
 ) -> tuple[CaseRow, ...]:
@@ -143,6 +167,9 @@ def read_cases(
         values.append(tenant)
     if awake:
         where.append("NOT parked")
+    if shards is not None:
+        where.append("shard = ANY(%s)")
+        values.append(list(shards))
     if after is not None:
         where.append("(created_us, id) > (%s, %s)")
         values.extend((after.created_us, after.id))
@@ -174,13 +201,14 @@ def read_inputs(
 def read_record(connection: Connection[TupleRow], case: str) -> Record | None:
     """All that is held of a case beside its inputs."""
     one = ([case],)
-    cases, rests, snapshots, waits, leases = _ask_at_once(
+    cases, rests, snapshots, waits, leases, offers = _ask_at_once(
         connection,
         (_SELECT_CASES, one),
         (_SELECT_REST, (case,)),
         (_SELECT_SNAPSHOTS, one),
         (_SELECT_WAITS, (case,)),
         (_SELECT_LEASES, one),
+        (_SELECT_OFFERS, one),
     )
     if not cases:
         return None
@@ -192,6 +220,7 @@ def read_record(connection: Connection[TupleRow], case: str) -> Record | None:
         Rest(is_parked=parked, wake_us=wake_us),
         tuple(map(Wait._make, waits)),
         tuple(Lease._make(row[1:]) for row in leases),
+        tuple(map(offer_of, offers)),
     )
 
 
@@ -212,7 +241,7 @@ def read_versions(connection: Connection[TupleRow], workflow: str) -> tuple[Vers
 
 def read_orphan(connection: Connection[TupleRow]) -> tuple[str, str] | None:
     """A table and the id of a case that it has rows of, though there is no such case."""
-    for table in ("inputs", "snapshots", "waits", "leases"):
+    for table in ("inputs", "snapshots", "waits", "leases", "offers"):
         rows = ask(
             connection,
             f"SELECT case_id FROM {table} AS t"  # noqa: S608
@@ -226,12 +255,13 @@ def read_orphan(connection: Connection[TupleRow]) -> tuple[str, str] | None:
 def read_stored(connection: Connection[TupleRow], cases: Sequence[str]) -> tuple[Stored, ...]:
     """What is needed to have cases in memory."""
     ids = (sorted(set(cases)),)
-    case_rows, snapshot_rows, input_rows, lease_rows = _ask_at_once(
+    case_rows, snapshot_rows, input_rows, lease_rows, offer_rows = _ask_at_once(
         connection,
         (_SELECT_CASES, ids),
         (_SELECT_SNAPSHOTS, ids),
         (_SELECT_INPUTS_SINCE, ids),
         (_SELECT_LEASES, ids),
+        (_SELECT_OFFERS, ids),
     )
     rows = {row[0]: _case_row(row) for row in case_rows}
     snapshots = {row[0]: Snapshot(*row[1:]) for row in snapshot_rows}
@@ -241,31 +271,53 @@ def read_stored(connection: Connection[TupleRow], cases: Sequence[str]) -> tuple
     leases: dict[str, list[Lease]] = {}
     for row in lease_rows:
         leases.setdefault(row[0], []).append(Lease._make(row[1:]))
+    offers: dict[str, list[Offer]] = {}
+    for row in offer_rows:
+        offers.setdefault(row[0], []).append(offer_of(row))
     return tuple(
         Stored(
             rows[case],
             snapshots.get(case),
             tuple(inputs.get(case, ())),
             tuple(leases.get(case, ())),
+            offers=tuple(offers.get(case, ())),
         )
         for case in cases
         if case in rows
     )
 
 
+def read_work(
+    connection: Connection[TupleRow], wanted: WorkFilter, after: Offer | None, limit: int
+) -> tuple[OpenWork, ...]:
+    """A page of work for somebody outside, as :meth:`knhk.journal.Journal.work` gives it."""
+    statement, values = question(wanted, after, limit, "%s")
+    return tuple(map(work_of, ask(connection, statement, *values)))
+
+
 def read_letters(
-    connection: Connection[TupleRow], name: str, key: str, limit: int
+    connection: Connection[TupleRow], name: str, key: str, after: Letter | None, limit: int
 ) -> tuple[Letter, ...]:
-    """Kept letters of a name, oldest first; with a key only those that have it."""
-    with_key = "AND key = %s" if key else ""
+    """A page of kept letters, as :meth:`knhk.journal.Journal.letters` gives it."""
+    where, values = letters_where("%s", name, key, after)
     rows = ask(
         connection,
-        f"SELECT {LETTER_COLUMNS} FROM letters WHERE name = %s {with_key}"  # noqa: S608
-        " ORDER BY sent_us, id LIMIT %s",
-        *((name, key) if key else (name,)),
+        f"SELECT {_LETTER_COLUMNS} FROM letters WHERE {where}"  # noqa: S608
+        " ORDER BY name, sent_us, id LIMIT %s",
+        *values,
         max(0, limit),
     )
     return tuple(map(Letter._make, rows))
+
+
+def read_waiting(
+    connection: Connection[TupleRow], kind: int, name: str, key: str, after: str, limit: int
+) -> tuple[str, ...]:
+    """A page of cases that wait, as :meth:`knhk.journal.Journal.waiting` gives it."""
+    values = {"kind": kind, "name": name, "key": key, "after": after, "limit": max(0, limit)}
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(_SELECT_WAITING, values).fetchall()
+    return tuple(case for (case,) in rows)
 
 
 def _case_row(row: TupleRow) -> CaseRow:

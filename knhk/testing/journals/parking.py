@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from knhk.journal import Commit, Journal, Rest, Wait
 from knhk.model import MESSAGE, SIGNAL, CaseStatus
-from knhk.testing.journals.making import ending, opening, refused_as_conflict, row
+from knhk.testing.journals.making import ending, opening, refused_as_conflict, row, sub_case
 
 __all__ = ["ParkingSuite"]
 
@@ -54,6 +54,13 @@ class ParkingSuite:
         assert journal.sleepers(-1) == ()
         assert journal.sleepers(9, 0) == journal.sleepers(9, -1) == ()
 
+    def test_sleepers_are_told_by_shard(self, journal: Journal) -> None:
+        journal.append([opening("a"), sub_case("b", "a", 1), parked("a", 7), parked("b", 5)])
+
+        assert journal.sleepers(9, shards=(63,)) == ((5, "b"),)
+        assert journal.sleepers(9, shards=(63, 0)) == ((5, "b"), (7, "a"))
+        assert journal.sleepers(9, shards=()) == ()
+
     def test_a_case_that_is_awake_is_no_sleeper(self, journal: Journal) -> None:
         journal.append([opening("a"), parked("a", 5)])
 
@@ -86,9 +93,25 @@ class ParkingSuite:
         journal.append([waits_for(case, *both) for case in ("c", "b", "a")])
 
         assert journal.waiting(MESSAGE, "paid", "k") == ("a", "b", "c")
-        assert journal.waiting(MESSAGE, "paid", "k", 2) == ("a", "b")
-        assert journal.waiting(MESSAGE, "paid", "k", 0) == ()
-        assert journal.waiting(MESSAGE, "paid", "k", -1) == ()
+        assert journal.waiting(MESSAGE, "paid", "k", limit=2) == ("a", "b")
+        assert journal.waiting(MESSAGE, "paid", "k", limit=0) == ()
+        assert journal.waiting(MESSAGE, "paid", "k", limit=-1) == ()
+
+    def test_those_that_wait_are_told_in_pages(self, journal: Journal) -> None:
+        journal.append([opening(case) for case in ("b", "a", "c", "d")])
+        journal.append(
+            [
+                waits_for("a", ("paid", "")),
+                waits_for("b", ("paid", "k")),
+                waits_for("c", ("paid", "l")),
+                waits_for("d", ("paid", "")),
+            ]
+        )
+
+        assert journal.waiting(MESSAGE, "paid", "k", limit=1) == ("a",)
+        assert journal.waiting(MESSAGE, "paid", "k", after="a", limit=2) == ("b", "d")
+        assert journal.waiting(MESSAGE, "paid", after="a") == ("d",)
+        assert journal.waiting(MESSAGE, "paid", "k", after="d") == ()
 
     def test_waits_are_given_whole_or_not_at_all(self, journal: Journal) -> None:
         journal.append([opening("a"), waits_for("a", ("paid", ""), ("sent", ""))])
