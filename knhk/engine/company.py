@@ -16,8 +16,6 @@ the process that runs it tells all others when a case has ended and somebody wai
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -32,7 +30,7 @@ from knhk.errors import JournalError, StoreAway
 from knhk.journal import Commit, Fence, Holding, Membership, Receipt, Stream
 from knhk.surroundings import call_in_thread
 
-__all__ = ["Company", "process_name"]
+__all__ = ["Company"]
 
 #: How long it takes until what failed is tried again.
 AGAIN_S: Final = 0.5
@@ -46,11 +44,6 @@ FLUSH_S: Final = 5.0
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-def process_name() -> str:
-    """What this process is called for people who look into the store."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 @final

@@ -27,7 +27,7 @@ from knhk.engine.callees import Callees
 from knhk.engine.cases import ENDED, Cases, Receipt
 from knhk.engine.catalogue import Catalogue, asked, in_thread
 from knhk.engine.clock import Clock, SystemClock
-from knhk.engine.company import Company, process_name
+from knhk.engine.company import Company
 from knhk.engine.concurrency import Concurrency
 from knhk.engine.events import Observer
 from knhk.engine.facts import NO_PAYLOADS, Payloads, decode_object, encode_json, read_outcome
@@ -259,7 +259,7 @@ class Engine:
         self, journal: SharedJournal, runtime: Runtime, lease_s: float, *, resumes: bool
     ) -> None:
         """Be one of the processes that run the store."""
-        joining = partial(journal.join, process_name(), lease_s=lease_s, is_modest=not resumes)
+        joining = partial(journal.join, lease_s=lease_s, is_modest=not resumes)
         membership = await call_in_thread(joining)
         self._company = Company(
             membership,

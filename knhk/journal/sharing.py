@@ -19,13 +19,25 @@ that no successor does it again.
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from knhk.journal.protocol import Journal
 from knhk.journal.record import CaseRow, Fence
 
-__all__ = ["LEASE_S", "Command", "Holding", "Membership", "SharedJournal", "share_of"]
+__all__ = [
+    "LEASE_S",
+    "Command",
+    "Holding",
+    "Membership",
+    "SharedJournal",
+    "has_died",
+    "process_name",
+    "share_of",
+]
 
 #: How long a process that says nothing keeps its shards, unless the engine is told otherwise.
 LEASE_S: Final = 10.0
@@ -109,12 +121,33 @@ class Membership(Protocol):
 class SharedJournal(Journal, Protocol):
     """A journal that several processes may run at once."""
 
-    def join(self, name: str, *, lease_s: float = LEASE_S, is_modest: bool = False) -> Membership:
-        """Have this process known under a number of its own; ``name`` is for people.
+    def join(
+        self, name: str = "", *, lease_s: float = LEASE_S, is_modest: bool = False
+    ) -> Membership:
+        """Have this process known under a number of its own, and a name, by default its usual one.
 
         It is given up when nothing was heard of it for ``lease_s``. One that ``is_modest`` holds
         only what it has taken itself. :meth:`close` ends the membership.
         """
+
+
+def process_name() -> str:
+    """What this process is usually called: its machine and its number there."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def has_died(name: str) -> bool:
+    """Whether a process of that name was one of this machine, and is not there any more."""
+    machine, _, number = name.rpartition(":")
+    if machine != socket.gethostname() or not number.isdecimal() or sys.platform == "win32":
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def share_of(me: int, modest: Mapping[int, bool], owners: Mapping[int, int]) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +18,7 @@ from knhk.journal import CaseRow, Commit, Fence, InputRow
 from knhk.journal.postgres import PostgresJournal
 from knhk.journal.postgres.company import Company
 from knhk.journal.postgres.schema import MIGRATIONS
-from knhk.journal.sharing import share_of
+from knhk.journal.sharing import has_died, process_name, share_of
 from tests.journal.proxy import COMMITTED, Proxy
 from tests.postgres import execute, with_schema
 
@@ -70,6 +73,25 @@ def test_a_process_without_a_session_is_given_up_before_its_lease_ends(
 
     until(lambda: two.beat().again_s == 1)
     until(lambda: len(two.beat().epochs) == 64)
+
+
+def test_a_process_of_this_machine_that_is_dead_is_given_up_at_once(
+    journal: PostgresJournal, other: PostgresJournal
+) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    name = f"{socket.gethostname()}:{dead.pid}"
+    assert has_died(name)
+    assert not has_died(process_name())
+    assert not has_died(f"elsewhere{name}")
+    assert not has_died("a name")
+    assert 64 == len(journal.join(name, lease_s=600).beat().epochs)
+
+    journal._beats.close()
+
+    two = other.join("two", lease_s=600)
+    until(lambda: len(two.beat().epochs) == 64)
+    assert two.beat().again_s == 2
 
 
 def test_a_process_whose_session_comes_back_keeps_its_shards(

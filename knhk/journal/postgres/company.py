@@ -2,8 +2,9 @@
 
 Theory of operation. A row of ``processes`` is a lease: it says until when its process counts as
 there. A process also holds a lock of its session, by which the server tells at once when it has
-died; one without a session that does not come back within ``SILENT_S`` is given up before its lease
-ends. After a restart of the server everybody has the time of a lease to be heard of again.
+died; one without a session is given up before its lease ends: at once if it was one of this machine
+and is not there any more, else if its session does not come back within ``SILENT_S``. After a
+restart of the server everybody has the time of a lease to be heard of again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from knhk.journal.postgres.fences import HOLD_ALONE, Fences
 from knhk.journal.postgres.link import Link
 from knhk.journal.postgres.reading import read_ended
 from knhk.journal.record import PAGE_MAX, CaseRow, Fence
-from knhk.journal.sharing import Command, Holding, share_of
+from knhk.journal.sharing import Command, Holding, has_died, share_of
 
 __all__ = ["Company"]
 
@@ -55,7 +56,8 @@ _PROCESSES: Final = (
     " greatest(expires, pg_postmaster_start_time() + lease_s * interval '1 second'),"
     " EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
     "         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    "         AND classid = %s::bigint::oid AND objid = number::bigint::oid), waits"
+    "         AND classid = %s::bigint::oid AND objid = number::bigint::oid), waits,"
+    " name"
     " FROM processes"
 )
 _END_APPENDS: Final = (
@@ -131,6 +133,7 @@ class Company:
         self._has_left = False
         #: Processes without a session, and since when that has been known here.
         self._silent: dict[int, float] = {}
+        self._is_unsure = False
         #: Those that have been given up.
         self._gone: list[int] = []
         self._socket = -1
@@ -187,7 +190,7 @@ class Company:
             surplus = self._see_to_share(connection)
             epochs = self._held(connection)
             self._looked = time.monotonic()
-            again_s = SILENT_S if self._silent else LOOK_S
+            again_s = SILENT_S if self._is_unsure else LOOK_S
             self._again_s = min(self._lease_s / BEATS, again_s)
         return Holding(epochs, surplus, self._again_s, self._is_awaited)
 
@@ -229,14 +232,17 @@ class Company:
         modest: dict[int, bool] = {}
         silent: dict[int, float] = {}
         rows = connection.execute(_PROCESSES, (self._presence,)).fetchall()
-        self._is_awaited = any(waits for number, *_, waits in rows if number != self._number)
-        for number, is_modest, is_heard, is_there, _ in rows:
+        self._is_awaited = any(each[4] for each in rows if each[0] != self._number)
+        for number, is_modest, is_heard, is_there, _, name in rows:
             since = now if is_there else self._silent.get(number, now)
+            if not is_there and has_died(name):
+                since = now - SILENT_S
             if not is_there and is_heard and number != self._number:
                 silent[number] = since
             if number == self._number or (is_heard and now - since < SILENT_S):
                 modest[number] = is_modest
         self._silent = silent
+        self._is_unsure = any(number in modest for number in silent)
         self._gone = [number for number, *_ in rows if number not in modest]
         owners = connection.execute("SELECT shard, owner FROM shards").fetchall()
         return modest, dict(owners)

@@ -63,7 +63,7 @@ from knhk.journal.record import (
     VersionRow,
     WorkFilter,
 )
-from knhk.journal.sharing import LEASE_S, Membership
+from knhk.journal.sharing import LEASE_S, Membership, process_name
 from knhk.model import CaseStatus
 
 __all__ = ["PostgresJournal"]
@@ -118,14 +118,16 @@ class PostgresJournal:
         else:
             self._writer.open(lambda connection: bring_up_to_date(connection, target))
 
-    def join(self, name: str, *, lease_s: float = LEASE_S, is_modest: bool = False) -> Membership:
+    def join(
+        self, name: str = "", *, lease_s: float = LEASE_S, is_modest: bool = False
+    ) -> Membership:
         if self._writer is None:
             raise self._for_reading_only()
         self._company = Company(
             self._beats,
             self._writer,
             self._target.schema,
-            name,
+            name or process_name(),
             lease_s=lease_s,
             is_modest=is_modest,
         )
