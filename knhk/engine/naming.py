@@ -7,7 +7,14 @@ from typing import Final
 
 from knhk.errors import UsageError
 
-__all__ = ["NAME_MAX", "check_case_id", "check_event_name", "check_tenant", "fresh_case_id"]
+__all__ = [
+    "NAME_MAX",
+    "check_case_id",
+    "check_event_name",
+    "check_message_id",
+    "check_tenant",
+    "fresh_case_id",
+]
 
 #: The longest name of a case, of a tenant, and of a message or signal.
 NAME_MAX: Final = 255
@@ -44,6 +51,14 @@ def check_event_name(kind: str, name: str) -> None:
     if not _is_name(name):
         raise UsageError(
             f"the name of a {kind} is 1 to {NAME_MAX} printable characters, not {name[:40]!r}"
+        )
+
+
+def check_message_id(message_id: str) -> None:
+    """Raises :class:`UsageError` for what is no id of a message."""
+    if not isinstance(message_id, str) or not _is_name(message_id):
+        raise UsageError(
+            f"the id of a message is 1 to {NAME_MAX} printable characters, not {message_id!r:.60}"
         )
 
 

@@ -326,6 +326,11 @@ class MemoryJournal:
                 self._received.pop(letter, None)
         return len(over)
 
+    def next_expiry(self) -> int:
+        with self._lock:
+            kept = [letter.expires_us for letter in self._letters.values()]
+            return min([*kept, *[until_us for _, until_us in self._received.values()]], default=-1)
+
     def close(self) -> None:
         """Nothing to let go of: what was written can still be read."""
 
