@@ -497,8 +497,8 @@ class Engine:
                 return None
             work.extend(_offers(live))
             events.extend(
-                EventWait(live.id, live.version.name, live.case.item(item).task, item, event)
-                for item, event in live.events()
+                EventWait(live.id, live.version.name, live.case.item(item).task, item, event, key)
+                for item, event, key in live.events()
             )
             family.extend(live.sub_cases())
         return Waits(tuple(work), tuple(events))

@@ -871,13 +871,13 @@ class LiveCase:
             elif item.state is ItemState.started and manner in (Manner.outside, Manner.handed_out):
                 yield item.id
 
-    def events(self) -> Iterable[tuple[int, str]]:
-        """The items that wait for an event: their numbers, and what they wait for."""
+    def events(self) -> Iterable[tuple[int, str, object]]:
+        """The items that wait for an event: their numbers, what they wait for, and its key."""
         for item in self.case.open_items:
             if item.state is ItemState.waiting and item.due_us < 0:
                 callee = self.case.callee(item)
                 if callee.kind in EVENTS:
-                    yield item.id, f"{EVENTS[callee.kind]} {callee.name}"
+                    yield item.id, f"{EVENTS[callee.kind]} {callee.name}", item.key
 
     def sub_cases(self) -> Iterable[str]:
         """The ids of the sub-cases that items wait for."""
@@ -898,7 +898,7 @@ class LiveCase:
         """Whether nothing is to come of it but from outside, or from its sub-cases."""
         if self._pending or len(self._work) > len(list(self.sub_cases())):
             return False
-        known = {*self.outside_items(), *(item for item, _ in self.events()), *self._work}
+        known = {*self.outside_items(), *(item for item, *_ in self.events()), *self._work}
         return all(item.id in known for item in self.case.open_items)
 
     def _manner(self, item: WorkItem) -> Manner:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, final
@@ -10,7 +9,7 @@ from typing import Final, final
 from knhk.engine.cases import Receipt
 from knhk.engine.facts import decode_object, encode_json
 from knhk.engine.live import LiveCase
-from knhk.engine.naming import check_event_name, check_message_id
+from knhk.engine.naming import check_event_name, check_message_id, fresh_message_id
 from knhk.engine.post import TTL_MAX_S
 from knhk.engine.runtime import Runtime
 from knhk.engine.subscriptions import key_text
@@ -71,7 +70,7 @@ def letter_of(
     """
     check_event_name("message", name)
     if message_id is None:
-        message_id = f"{now_us:013x}{secrets.token_hex(6)}"
+        message_id = fresh_message_id(now_us)
     check_message_id(message_id)
     if not 0 < ttl_s <= TTL_MAX_S:
         raise UsageError(
