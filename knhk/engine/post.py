@@ -46,7 +46,7 @@ ERRANDS_MAX: Final = 50
 #: Names of kept letters that are known, beyond which it is not tried to know all of them.
 NAMES_MAX: Final = 10_000
 #: The longest pause until it is looked whose time has come, and the shortest.
-SWEEP_MAX_S: Final = 3_600.0
+SWEEP_MAX_S: Final = 86_400.0
 SWEEP_MIN_S: Final = 1.0
 
 T = TypeVar("T")
