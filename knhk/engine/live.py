@@ -58,6 +58,7 @@ from knhk.journal import (
     UNFINISHED,
     CaseRow,
     Commit,
+    Fence,
     InputRow,
     Letter,
     Rest,
@@ -130,6 +131,9 @@ class Host(Protocol):
     def standing(self, row: CaseRow) -> CaseStanding:
         """Where the case stands, shared by all who ask."""
 
+    def fence(self, shard: int) -> Fence | None:
+        """What commits to a case of that shard carry, or :class:`ShardLost`."""
+
     def tell(self, case: LiveCase, events: list[Event], moved: Standing | None) -> None:
         """Tell the observer what a commit has made true."""
 
@@ -199,14 +203,19 @@ class LiveCase:
         standing: CaseStanding,
         seq: int,
         sealed: bytes,
+        fence: Fence | None,
     ) -> None:
         self.id: Final = case.id
         self.version: Final = version
         self.case: Final = case
         self.standing: Final = standing
+        #: What its commits stand under, where other processes may run the store too.
+        self.fence: Final = fence
         self._tenant: Final = standing.row.tenant
         self._runtime = runtime
         self._stream = Stream()
+        #: Why it is not run here any more.
+        self._gone: JournalError | None = None
         self._seq = seq
         self._hash = sealed
         self._pending = 0
@@ -247,23 +256,26 @@ class LiveCase:
         parameters: dict[str, object],
         written: Callable[[JournalError | None], None],
     ) -> LiveCase:
-        """A case that begins with ``parameters``, which fit."""
+        """A case that begins with ``parameters``, which fit; raises :class:`ShardLost`."""
+        fence = runtime.fence(row.shard)
         case = Case(version.workflow.program, row.id, keeps_history=False)
-        live = cls(runtime, version, case, runtime.standing(row), 0, hash_of_opening(row))
+        standing = runtime.standing(row)
+        live = cls(runtime, version, case, standing, 0, hash_of_opening(row), fence)
         live._give_all([Input(CREATE, row.created_us, value=parameters)], row, written)
         return live
 
     @classmethod
-    def load(cls, runtime: Host, version: Version, stored: Stored) -> LiveCase:
+    def load(cls, runtime: Host, version: Version, stored: Stored, fence: Fence | None) -> LiveCase:
         """The case that the journal has kept; :meth:`wake_up` has it go on.
 
+        The ``fence`` was asked for before it was read.
         Raises :class:`SnapshotError` where the whole history is needed, and
         :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
         """
         case = revive(version, stored)
         row, snapshot, rows = stored.row, stored.snapshot, stored.inputs
         sealed = rows[-1].hash if rows else b"" if snapshot is None else snapshot.hash
-        live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed)
+        live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed, fence)
         if case.status in UNFINISHED:
             live.refuse_too_many()
         live._is_parked = True  # so it may be
@@ -343,6 +355,8 @@ class LiveCase:
         """Whether it has nothing to do but to wait, and nobody outside has work of it."""
         if self._pending or self._stream.error is not None or self.is_abandoned:
             return False
+        if self._gone is not None:
+            return False
         if self._admission is not None and self._admission.is_waiting:
             return False
         if self.standing.status not in UNFINISHED:
@@ -366,7 +380,7 @@ class LiveCase:
         acts = _Acts()
         is_new = self._waits is None and self.version.hears
         waits = self._changed_waits(acts) if is_new else None
-        commit = Commit(self.id, snapshot=snapshot, rest=rest, waits=waits)
+        commit = Commit(self.id, snapshot=snapshot, rest=rest, waits=waits, fence=self.fence)
         self._runtime.writer.put(commit, self._stream, partial(self._parked, acts.waits))
 
     def _parked(self, waits: tuple[Wait, ...], error: JournalError | None) -> None:
@@ -398,15 +412,19 @@ class LiveCase:
     # Facts
 
     def give(
-        self, *facts: Input, written: Callable[[JournalError | None], None] | None = None
+        self,
+        *facts: Input,
+        written: Callable[[JournalError | None], None] | None = None,
+        carries: tuple[str, ...] = (),
     ) -> int:
         """Apply facts, write them, then act. The first may be refused: :class:`Refused`.
 
-        ``written`` is told when the journal has them, or that it could not take them. Gives
+        ``written`` is told when the journal has them, or that it could not take them; with them it
+        is noted that the commands ``carries`` have been carried out. Gives
         how many items a message or a signal among them has started or interrupted. Raises
         :class:`MisfitError` for a value that cannot be written.
         """
-        return self._give_all(list(facts), None, written)
+        return self._give_all(list(facts), None, written, carries=carries)
 
     def would_take(self, name: str, key: object) -> bool:
         """Whether a message would be taken now."""
@@ -479,9 +497,11 @@ class LiveCase:
         written: Callable[[JournalError | None], None] | None,
         event: Event | None = None,
         received: tuple[str, ...] = (),
+        carries: tuple[str, ...] = (),
     ) -> int:
-        if self._stream.error is not None:
-            raise self._stream.error
+        broken = self._gone or self._stream.error
+        if broken is not None:
+            raise broken
         self.refuse_too_many()
         # All bodies first: once a fact has been applied nothing may stand in its way.
         waiting = [(fact, self._body(fact)) for fact in facts]
@@ -525,11 +545,20 @@ class LiveCase:
             moved = replace(moved, outcome=self._put_away(moved.outcome, acts))
         blobs = () if acts.blobs is None else tuple(acts.blobs.items())
         waits = self._changed_waits(acts) if self.version.hears else None
-        self._runtime.writer.put(
-            Commit(self.id, tuple(rows), opened, moved, snapshot, rest, waits, blobs, received),
-            self._stream,
-            partial(self._written, acts, written),
+        commit = Commit(
+            self.id,
+            tuple(rows),
+            opened,
+            moved,
+            snapshot,
+            rest,
+            waits,
+            blobs,
+            received,
+            fence=self.fence,
+            carries=carries,
         )
+        self._runtime.writer.put(commit, self._stream, partial(self._written, acts, written))
         if self._admission is not None:
             self._admission.serve()
         return acts.taken
@@ -701,7 +730,10 @@ class LiveCase:
             if not self.is_written:
                 self.is_written = True
                 self._runtime.add(self)
-            self._act(acts)
+            if self._gone is None:
+                self._act(acts)
+            else:
+                self._tell(acts)  # it runs elsewhere now, and there is acted upon what is so
         if written is not None:
             written(error)
 
@@ -711,10 +743,7 @@ class LiveCase:
             work = self._work.pop(item, None)
             if work is not None:
                 self._stop(work)
-        if self._runtime.observed:
-            self._runtime.tell(self, acts.events, acts.moved)
-        if acts.moved is not None:
-            self.standing.move(acts.moved.status, acts.moved.outcome)
+        self._tell(acts)
         if acts.wakes and self.case.next_wake_us >= 0:
             self._runtime.timers.wake(self.id, self.case.next_wake_us)
         if acts.waits:
@@ -724,6 +753,13 @@ class LiveCase:
         if acts.moved is not None and acts.moved.status not in UNFINISHED:
             self._runtime.settled(self)
         self._rest_or_leave()
+
+    def _tell(self, acts: _Acts) -> None:
+        """Tell those who look on what the journal now says is so."""
+        if self._runtime.observed:
+            self._runtime.tell(self, acts.events, acts.moved)
+        if acts.moved is not None:
+            self.standing.move(acts.moved.status, acts.moved.outcome)
 
     def _stop(self, work: Work) -> None:
         """Have work stopped that was withdrawn, with the sub-case that does it."""
@@ -823,6 +859,14 @@ class LiveCase:
         except KnhkError as error:
             self._runtime.lose(self, error)
 
+    def drop(self, problem: JournalError) -> None:
+        """Let go of a case that another process runs: nothing more is begun here.
+
+        What is in the queue of the journal is written as long as the fence stands.
+        """
+        self._gone = problem
+        self.stop()
+
     def stop(self) -> None:
         """Stop all work; nothing of it is written."""
         if self._admission is not None:
@@ -833,7 +877,7 @@ class LiveCase:
 
     def _rest_or_leave(self) -> None:
         """Leave memory when all is done, and rest when there is nothing to do."""
-        if self._pending:
+        if self._pending or self._gone is not None:
             return
         if self.standing.status in UNFINISHED:
             if not self._work or self.can_park():

@@ -97,6 +97,7 @@ class Broadcast:
         runtime: Runtime,
         journal: Journal,
         ask: Callable[..., Awaitable[Sequence[str]]],
+        signal: Callable[[str, str, object], Awaitable[int]],
         *,
         workflow: str,
         tenant: str,
@@ -104,6 +105,7 @@ class Broadcast:
         self._runtime = runtime
         self._journal = journal
         self._ask = ask
+        self._signal = signal
         self._workflow = workflow
         self._tenant = tenant
 
@@ -134,6 +136,8 @@ class Broadcast:
                 return 0
             await self._runtime.wake((case_id,))
             live = self._runtime.live.get(case_id)
+            if live is None and self._runtime.shards.is_shared:
+                return await self._signal(case_id, name, payload)  # wherever it runs
         if live is None or not self._is_meant(live) or not live.hears_signal(name):
             return 0
         receipt = Receipt(self._runtime.writer.patience)

@@ -14,10 +14,14 @@ round by round; what they need to know is asked of the journal, which also tells
 Letters that a case was given, and that are not written to be received yet, are *in hand*. A commit
 that is refused since another process has received the letter leaves its case ahead of the journal:
 it is a *dispute*. The case is loaded again, and goes on without.
+
+Where several processes run the cases of a store, each gives out letters to its own, and asks the
+others for an errand if theirs wait for what is left.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import islice
@@ -25,6 +29,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar, final
 
 import anyio
 import anyio.lowlevel
+from anyio.abc import TaskGroup
 
 from knhk.engine.catalogue import in_thread
 from knhk.engine.clock import Clock
@@ -43,11 +48,15 @@ TTL_MAX_S: Final = 10 * 365 * 86_400.0
 LOOK_MAX: Final = 100
 #: Errands that are looked up in one go.
 ERRANDS_MAX: Final = 50
+#: Cases of other processes of which these are asked for an errand.
+ELSEWHERE_MAX: Final = 1_000
 #: Names of kept letters that are known, beyond which it is not tried to know all of them.
 NAMES_MAX: Final = 10_000
 #: The longest pause until it is looked whose time has come, and the shortest.
 SWEEP_MAX_S: Final = 86_400.0
 SWEEP_MIN_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -85,10 +94,14 @@ class Cases(Protocol):
 
 
 class Errand(NamedTuple):
-    """Letters to be given out: of a name and a key, or with any key where that is empty."""
+    """Letters to be given out: of a name and a key, or with any key where that is empty.
+
+    Another process asks for one that ``is_asked``; then it knows of its own cases itself.
+    """
 
     name: str
     key: str
+    is_asked: bool = False
 
 
 class Dispute(NamedTuple):
@@ -123,6 +136,11 @@ class PostOffice:
         self._is_all_wanted = False
         #: By id, when they expire: letters that were given, and that is not written yet.
         self._in_hand: dict[str, int] = {}
+        #: Has other processes give out letters of a name and a key to these cases of theirs.
+        self.elsewhere: Callable[[str, str, Sequence[str]], Awaitable[None]] | None = None
+        #: Errands for which others are asked.
+        self._away: set[Errand] = set()
+        self._group: TaskGroup | None = None
         #: Rounds that have begun and that have ended.
         self._begun = 0
         self._ended = 0
@@ -162,12 +180,20 @@ class PostOffice:
 
         self._writer.put(Commit("", posted=(letter,)), Stream(), posted)
 
-    async def receiver(self, letter: str) -> str | None:
+    async def receiver(self, letter: Letter) -> str | None:
         """The case that has received a posted letter, once it was looked who waits for it."""
         await self.settled()
-        while letter in self._in_hand and not self._is_closed:
+        errand = Errand(letter.name, letter.key)
+        while (letter.id in self._in_hand or errand in self._away) and not self._is_closed:
             await self._heard()
-        return await self._asked(partial(self._journal.receiver, letter)) or None
+        return await self._asked(partial(self._journal.receiver, letter.id)) or None
+
+    async def collect(self, name: str, key: str) -> None:
+        """Give out letters to cases of this engine, as another one asks."""
+        self._send(Errand(name, key, is_asked=True))
+        await self.settled()
+        while self._in_hand and not self._is_closed:
+            await self._heard()
 
     async def drop(self, letters: Sequence[str]) -> int:
         """Throw letters away that are kept, and not in hand; how many there were."""
@@ -220,6 +246,10 @@ class PostOffice:
 
     async def run(self) -> None:
         """Make errands until cancelled."""
+        async with anyio.create_task_group() as self._group:
+            await self._run()
+
+    async def _run(self) -> None:
         await self._learn()
         while True:
             if not self._is_wanted:
@@ -264,9 +294,9 @@ class PostOffice:
         """The first letters of each errand and the first cases that wait; none where none are."""
         found: list[tuple[Errand, Sequence[Letter], Sequence[str]]] = []
         for errand in errands:
-            letters = self._journal.letters(*errand, limit=LOOK_MAX)
+            letters = self._journal.letters(errand.name, errand.key, limit=LOOK_MAX)
             if letters:
-                cases = self._journal.waiting(MESSAGE, *errand, limit=LOOK_MAX)
+                cases = self._journal.waiting(MESSAGE, errand.name, errand.key, limit=LOOK_MAX)
                 if cases:
                     found.append((errand, letters, cases))
         return found
@@ -276,31 +306,47 @@ class PostOffice:
     ) -> None:
         """Give letters to the cases that take them; the oldest first, as long as anybody does."""
         queue = _Queue(errand, cases, self._asked, self._journal)
-        while letters:
+        while letters and not await queue.is_over():
             for letter in letters:
                 is_over = letter.expires_us <= self._clock.now_us()
                 if not is_over and letter.id not in self._in_hand:
                     await self._give(letter, queue)
                     if await queue.is_over():
-                        return
+                        break
             if len(letters) < LOOK_MAX:
-                return
-            letters = await self._letters(*errand, letters[-1])
+                break
+            letters = await self._letters(errand.name, errand.key, letters[-1])
+        if queue.elsewhere and self._group is not None and errand not in self._away:
+            self._away.add(errand)
+            self._group.start_soon(self._go_elsewhere, errand, queue.elsewhere)
+
+    async def _go_elsewhere(self, errand: Errand, cases: Sequence[str]) -> None:
+        """Have others give out what is left; what they cannot do is left until they look again."""
+        assert self.elsewhere is not None
+        try:
+            await self.elsewhere(errand.name, errand.key, cases)
+        except KnhkError as error:
+            _log.info("messages %s for cases that run elsewhere are left: %s", errand.name, error)
+        finally:
+            self._away.discard(errand)
+            self._news.set()
 
     async def _give(self, letter: Letter, queue: _Queue) -> None:
         """Give a letter to the first case of those that wait which takes it."""
         key = decode_object(letter.payload).get("key")
-        at = 0
+        errand, at = queue.errand, 0
         while (case_id := await queue.at(at)) is not None:
             await self._writer.room()
             case = self._cases.find(case_id)
             if case is None and not self._cases.is_stranded(case_id):
                 await self._cases.wake((case_id,))
                 case = self._cases.find(case_id)
+                if case is None and self.elsewhere is not None and not errand.is_asked:
+                    queue.note_elsewhere(case_id)
             takes = case is not None and case.would_take(letter.name, key)
             if takes and case is not None and self._hand_over(letter, case):
                 return
-            if takes or case is None or queue.errand.key or not case.wants_some(letter.name):
+            if takes or case is None or errand.key or not case.wants_some(letter.name):
                 queue.remove(at)
             else:
                 at += 1
@@ -390,18 +436,30 @@ class _Queue:
         self._cases = list(cases)
         self._last = cases[-1]
         self._has_more = len(cases) == LOOK_MAX
+        #: Cases that are run by other processes.
+        self.elsewhere: list[str] = []
 
     async def at(self, number: int) -> str | None:
         """The case of that number, if there are so many."""
         if number >= len(self._cases) and self._has_more:
             asking = partial(
-                self._journal.waiting, MESSAGE, *self.errand, after=self._last, limit=LOOK_MAX
+                self._journal.waiting,
+                MESSAGE,
+                self.errand.name,
+                self.errand.key,
+                after=self._last,
+                limit=LOOK_MAX,
             )
             more = await self._asked(asking)
             self._has_more = len(more) == LOOK_MAX
             self._cases.extend(more)
             self._last = more[-1] if more else self._last
         return self._cases[number] if number < len(self._cases) else None
+
+    def note_elsewhere(self, case_id: str) -> None:
+        """That case is run by another process."""
+        if len(self.elsewhere) < ELSEWHERE_MAX:
+            self.elsewhere.append(case_id)
 
     def remove(self, number: int) -> None:
         """That case takes none of the letters any more."""

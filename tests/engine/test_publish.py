@@ -469,3 +469,36 @@ async def test_a_broadcast_goes_on_behind_a_case_that_cannot_take_it(
     async with Engine.open(journal, resume=False) as engine:
         assert 5 == await engine.broadcast("stop_all")
     assert () == journal.waiting(SIGNAL, "stop_all")
+
+
+# Where several processes share a store
+
+
+async def test_messages_and_signals_reach_cases_that_another_process_runs(
+    source: Path, postgres: str
+) -> None:
+    names = [f"k{number}" for number in range(12)]
+    async with Engine.open(postgres) as one, Engine.open(postgres) as other:
+        engines = [one, other]
+        await one.deploy(source)
+        for number, name in enumerate(names):
+            await engines[number % 2].start("order", case_id=name, id=name)
+            await engines[number % 2].complete(name, "before")
+        with anyio.fail_after(20):
+            while not all(each._running and each._running.live for each in engines):  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+
+        taken = [await one.publish("payment", name, key=name) for name in names[:6]]
+        taken += [await other.publish("payment", name, key=name) for name in names[6:]]
+
+        assert names == taken
+        assert names == [await (await one.case(name)).result() for name in names]
+
+        await other.publish("payment", "kept", key="z")
+        await one.start("order", case_id="z", id="z")
+        await one.complete("z", "before")
+        assert "kept" == await (await one.case("z")).result()
+
+        for number in range(12):
+            await engines[number % 2].start("worker", case_id=f"w{number}")
+        assert 12 == await one.broadcast("stop_all")
