@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from knhk.engine.post import PostOffice
 from knhk.journal import Commit, Journal
+from knhk.module import load
 from knhk.testing.simulation import Client, Faults, Report, SimulationFailed, seeds, simulate
-from tests.simulation.scenarios import module
 
+MAIL = load(Path(__file__).parent / "mail.knhk")
 KEYS = ["a", "b"]
 CRASHES = Faults.only(crash_between_steps=0.01, crash_after_append=0.05, slow_request=0.3)
 
@@ -29,7 +31,7 @@ async def scenario(client: Client) -> None:
 
 
 def play(seed: int, **options: Any) -> Report:
-    return simulate(seed, module("mail"), scenario, **options)
+    return simulate(seed, MAIL, scenario, **options)
 
 
 def test_every_message_is_taken_once_or_kept() -> None:
