@@ -275,7 +275,13 @@ class Engine:
             resumes=resumes,
             patience_s=self._patience_s,
         )
-        self.relay = Relay(self, self._company, membership, self._patience_s)
+        self.relay = Relay(
+            self,
+            self._company,
+            membership,
+            patience_s=self._patience_s,
+            bytes_max=runtime.limits.value_bytes_max,
+        )
 
     async def _heard(self) -> None:
         """Other processes may have done something, such as to deploy a workflow."""
