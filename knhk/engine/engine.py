@@ -270,7 +270,7 @@ class Engine:
         self._company = Company(
             membership,
             runtime,
-            self._pick_up,
+            partial(self._pick_up, runtime),
             self._heard,
             resumes=resumes,
             patience_s=self._patience_s,
@@ -476,15 +476,14 @@ class Engine:
         runtime = self._runtime("resuming")
         if self._company is not None:
             await self._company.settle()
-        handles = await self._pick_up(runtime.shards.only, parked=parked)
+        handles = await self._pick_up(runtime, runtime.shards.only, parked=parked)
         await self._cases(runtime).acquit()
         return handles
 
     async def _pick_up(
-        self, shards: Sequence[int] | None, *, parked: bool = False
+        self, runtime: Runtime, shards: Sequence[int] | None, *, parked: bool = False
     ) -> tuple[CaseHandle, ...]:
         """Pick up the unfinished cases of some shards, or all there are, oldest first."""
-        runtime = self._runtime("resuming")
         handles: list[CaseHandle] = []
         after: CaseRow | None = None
         with runtime.slots.held_back():  # what had begun before goes first
