@@ -30,7 +30,7 @@ from knhk.engine.events import TOLD, Event
 from knhk.engine.facts import encode_json, encode_snapshot
 from knhk.engine.failing import MESSAGE_MAX, Failing
 from knhk.engine.fairness import line_of
-from knhk.engine.kin import sub_case_id
+from knhk.engine.kin import call_of, sub_case_id
 from knhk.engine.limits import Limits
 from knhk.engine.outcome import outcome_of
 from knhk.engine.parking import Parking
@@ -150,6 +150,12 @@ class Host(Protocol):
     def is_live(self, case_id: str) -> bool:
         """Whether a case is in memory."""
 
+    def wants(self, row: CaseRow) -> bool:
+        """Whether a case is no part of another, or one that is waited for."""
+
+    def unpark(self, case_id: str) -> None:
+        """Have the journal know that a case is not parked, or not any more."""
+
     def lose(self, case: LiveCase, problem: KnhkError) -> None:
         """Let go of a case that has got ahead of the journal."""
 
@@ -164,6 +170,8 @@ class _Acts:
     def __init__(self) -> None:
         self.starts: list[Start] = []
         self.stops: list[int] = []
+        #: Ids of the sub-cases that did what is stopped.
+        self.unwanted: list[str] = []
         self.events: list[Event] = []
         self.wakes = False
         self.moved: Standing | None = None
@@ -208,7 +216,7 @@ class LiveCase:
         #: The hashes of its payloads that are in the store, or in the queue to it.
         self._known: set[bytes] | None = None
         #: Whether the journal may have it as parked.
-        self._is_parked = False
+        self.is_parked = False
         #: Whether the journal has heard of it.
         self.is_written = seq > 0
         #: Whether it is a sub-case that its parent waits for no more.
@@ -250,7 +258,7 @@ class LiveCase:
         live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed)
         if case.status in UNFINISHED:
             live.refuse_too_many()
-        live._is_parked = True  # so it may be
+        live.is_parked = True  # so it may be
         if stored.payloads:
             live._known = set(stored.payloads)
         if snapshot is not None:
@@ -329,7 +337,7 @@ class LiveCase:
             return False
         if self._admission is not None and self._admission.is_waiting:
             return False
-        if self.standing.status not in UNFINISHED:
+        if self.standing.status not in UNFINISHED or not self._runtime.wants(self.standing.row):
             return False
         for work in self._work.values():
             if not work.is_begun or not isinstance(work.performer, SubWorkflow):
@@ -343,7 +351,7 @@ class LiveCase:
 
     def park(self) -> None:
         """Leave memory once it is in the journal that the case may, with a snapshot."""
-        self._is_parked = True
+        self.is_parked = True
         self._pending += 1
         rest = Rest(is_parked=True, wake_us=self.case.next_wake_us)
         snapshot = self._snapshot() if self._seq > self._snapshot_seq else None
@@ -354,9 +362,12 @@ class LiveCase:
         self._pending -= 1
         if error is not None:
             self._runtime.lose(self, error)
-        elif self._is_parked and self.can_park():
+        elif self.is_parked and self.can_park():
             self._runtime.forget(self)
-            self._runtime.parking.parked(self.id, self.case.next_wake_us)
+            parking = self._runtime.parking
+            parking.parked(self.id, self.case.next_wake_us)
+            if self.standing.row.parent:
+                parking.rests(self.standing.row.parent)  # it could not as long as this one did not
 
     def _snapshot(self) -> Snapshot | None:
         """The state as it is now; none if it has no plain form."""
@@ -466,10 +477,7 @@ class LiveCase:
             self._runtime.lose(self, problem)
             raise problem from error
         self._pending += 1
-        rest = None
-        if self._is_parked:
-            self._is_parked = False
-            rest = Rest(is_parked=False)
+        rest = self._roused(acts)
         snapshot = self._snapshot() if self._seq >= self._snapshot_due else None
         moved = acts.moved
         if moved is not None and len(moved.outcome) > self._inline_bytes_max:
@@ -483,6 +491,16 @@ class LiveCase:
         if self._admission is not None:
             self._admission.serve()
         return acts.taken
+
+    def _roused(self, acts: _Acts) -> Rest | None:
+        """What a commit says of parking: the case is awake, and so is what it lets go of."""
+        for sub_case in acts.unwanted:
+            # Written before that: else nobody would wake it after a crash, to be cancelled.
+            self._runtime.unpark(sub_case)
+        if not self.is_parked:
+            return None
+        self.is_parked = False
+        return Rest(is_parked=False)
 
     def refuse_too_many(self) -> None:
         """Raise :class:`LimitExceeded` where the case may have no more inputs."""
@@ -598,6 +616,12 @@ class LiveCase:
 
     def _note_stop(self, item: int, acts: _Acts) -> None:
         acts.stops.append(item)
+        found = self.case.item(item)
+        if isinstance(self.version.performer(found), SubWorkflow):
+            # The item may be at its next attempt already; nobody does it where all is cancelled.
+            work = self._work.get(item)
+            call = call_of(self.case, found) if work is None else work.start.call
+            acts.unwanted.append(sub_case_id(call))
         if self._admission is not None:
             self._admission.withdraw(item)
 
@@ -648,7 +672,9 @@ class LiveCase:
         for item in acts.stops:
             work = self._work.pop(item, None)
             if work is not None:
-                self._stop(work)
+                work.stop()
+        for sub_case in acts.unwanted:
+            self._runtime.abandon(sub_case)
         if self._runtime.observed:
             self._runtime.tell(self, acts.events, acts.moved)
         if acts.moved is not None:
@@ -660,12 +686,6 @@ class LiveCase:
         if acts.moved is not None and acts.moved.status not in UNFINISHED:
             self._runtime.settled(self)
         self._rest_or_leave()
-
-    def _stop(self, work: Work) -> None:
-        """Have work stopped that was withdrawn, with the sub-case that does it."""
-        work.stop()
-        if isinstance(work.performer, SubWorkflow):
-            self._runtime.abandon(sub_case_id(work.start.call))
 
     def _dispatch(self, start: Start) -> None:
         """Have the work done, unless it has been stopped since it was started."""
@@ -729,8 +749,10 @@ class LiveCase:
         self.is_abandoned = True
         if self._admission is not None:
             self._admission.leave()
+        for sub_case in self.sub_cases():
+            self._runtime.abandon(sub_case)
         for work in self._work.values():
-            self._stop(work)
+            work.stop()
         self._work.clear()
         self._rest_or_leave()
 

@@ -32,7 +32,7 @@ from knhk.engine.timers import Timers
 from knhk.engine.work import Work, carry_out
 from knhk.engine.workers import Workers
 from knhk.errors import JournalConflict, JournalError, KnhkError, StoreAway, UsageError
-from knhk.journal import CaseRow, Journal, Standing, Writer
+from knhk.journal import CaseRow, Commit, Journal, Rest, Standing, Stream, Writer
 from knhk.model import CaseStatus
 
 __all__ = ["Runtime"]
@@ -181,6 +181,20 @@ class Runtime:
     def is_live(self, case_id: str) -> bool:
         """Whether a case is in memory."""
         return case_id in self.live
+
+    def wants(self, row: CaseRow) -> bool:
+        """Whether a case is no part of another, or one that is waited for."""
+        if not row.parent:
+            return True
+        parent = self.live.get(row.parent)
+        return parent is not None and not parent.is_abandoned and is_wanted(parent.case, row)
+
+    def unpark(self, case_id: str) -> None:
+        """Have the journal know that a case is not parked, or not any more."""
+        live = self.live.get(case_id)
+        if case_id not in self.opening and (live is None or live.is_parked):
+            awake = Commit(case_id, rest=Rest(is_parked=False))
+            self.writer.put(awake, Stream(), _ignore)
 
     def lose(self, live: LiveCase, problem: KnhkError) -> None:
         """Let go of a case whose state in memory cannot be trusted to be in the journal.
@@ -365,3 +379,7 @@ async def _see_through(rest: Coroutine[Any, Any, None], ticket: Ticket) -> None:
         await rest
     finally:
         ticket.release()
+
+
+def _ignore(_error: JournalError | None) -> None:
+    """What follows it tells of the same trouble."""
