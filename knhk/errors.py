@@ -38,6 +38,7 @@ __all__ = [
     "ResultError",
     "Run",
     "SettingsError",
+    "ShardLost",
     "SnapshotError",
     "Span",
     "Step",
@@ -376,6 +377,17 @@ class JournalConflict(JournalError):
         self.case = case
         self.seq = seq
         super().__init__(f"case {case!r} already has an input {seq}: another engine is running it")
+
+
+class ShardLost(JournalError):
+    """A case belongs to a shard that this process does not hold (any more): it runs elsewhere."""
+
+    def __init__(self, shard: int) -> None:
+        self.shard = shard
+        super().__init__(
+            f"shard {shard} of the store is held by another process, which runs its cases;"
+            " nothing was written, ask again"
+        )
 
 
 class StoreAway(JournalError):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from knhk.errors import JournalConflict
+from knhk.journal.protocol import ANY_WORK
 from knhk.journal.record import (
     PAGE_MAX,
     UNFINISHED,
@@ -18,12 +19,15 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Rest,
     Snapshot,
     Stored,
     VersionRow,
     Wait,
+    WorkFilter,
     version_order,
 )
 from knhk.model import CaseStatus
@@ -50,6 +54,7 @@ class MemoryJournal:
         self._blobs: dict[bytes, bytes] = {}
         self._letters: dict[str, Letter] = {}
         self._leases: dict[str, dict[int, Lease]] = {}
+        self._offers: dict[str, dict[int, Offer]] = {}
 
     def append(self, commits: Sequence[Commit]) -> None:
         with self._lock:
@@ -89,6 +94,11 @@ class MemoryJournal:
                 held.pop(lease.item, None)
             else:
                 held[lease.item] = lease
+        if commit.offers or commit.closed:
+            offered = self._offers.setdefault(commit.case, {})
+            offered.update((offer.item, offer) for offer in commit.offers)
+            for item in commit.closed:
+                offered.pop(item, None)
 
     def _refuse_conflicts(self, commits: Sequence[Commit]) -> None:
         lengths: dict[str, int] = {}
@@ -141,6 +151,7 @@ class MemoryJournal:
         parent: str = "",
         tenant: str = "",
         awake: bool = False,
+        shards: Sequence[int] | None = None,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -153,6 +164,7 @@ class MemoryJournal:
                 and (not parent or row.parent == parent)
                 and (not tenant or row.tenant == tenant)
                 and not (awake and self._is_parked(row.id))
+                and (shards is None or row.shard in shards)
                 and (after is None or _age(row) > _age(after))
             ]
         rows.sort(key=_age)
@@ -176,6 +188,7 @@ class MemoryJournal:
                 rest if rest is not None and rest.is_parked else Rest(is_parked=False),
                 tuple(sorted(set(self._waits.get(case, ())))),
                 tuple(sorted(self._leases.get(case, {}).values())),
+                self._offers_of(case),
             )
 
     def versions(self, workflow: str = "") -> tuple[VersionRow, ...]:
@@ -211,18 +224,25 @@ class MemoryJournal:
         snapshot = self._snapshots.get(case)
         inputs = self._inputs[case][0 if snapshot is None else snapshot.seq :]
         leases = sorted(self._leases.get(case, {}).values())
-        return Stored(self._cases[case], snapshot, tuple(inputs), tuple(leases))
+        offers = self._offers_of(case)
+        return Stored(self._cases[case], snapshot, tuple(inputs), tuple(leases), offers=offers)
+
+    def _offers_of(self, case: str) -> tuple[Offer, ...]:
+        return tuple(sorted(self._offers.get(case, {}).values()))
 
     def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
         with self._lock:
             return {each: self._blobs[each] for each in hashes if each in self._blobs}
 
-    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
+    def sleepers(
+        self, until_us: int, limit: int = PAGE_MAX, *, shards: Sequence[int] | None = None
+    ) -> tuple[tuple[int, str], ...]:
         with self._lock:
             found = sorted(
                 (rest.wake_us, case)
                 for case, rest in self._rests.items()
                 if rest.is_parked and 0 <= rest.wake_us <= until_us
+                if shards is None or self._cases[case].shard in shards
             )
         return tuple(found[: max(0, limit)])
 
@@ -237,6 +257,21 @@ class MemoryJournal:
                 and any(w.kind == kind and w.name == name and w.key in ("", key) for w in waits)
             )
         return tuple(found[: max(0, limit)])
+
+    def work(
+        self, wanted: WorkFilter = ANY_WORK, *, after: Offer | None = None, limit: int = PAGE_MAX
+    ) -> tuple[OpenWork, ...]:
+        with self._lock:
+            found = [
+                OpenWork(offer, self._leases.get(case, {}).get(item))
+                for case, offered in self._offers.items()
+                for item, offer in offered.items()
+            ]
+        found = [one for one in found if _is_wanted(one, wanted)]
+        if after is not None:
+            found = [one for one in found if _turn(one.offer) > _turn(after)]
+        found.sort(key=lambda one: _turn(one.offer))
+        return tuple(found[: max(0, min(limit, PAGE_MAX))])
 
     def post(self, letter: Letter) -> bool:
         with self._lock:
@@ -272,3 +307,22 @@ class MemoryJournal:
 
 def _age(row: CaseRow) -> tuple[int, str]:
     return (row.created_us, row.id)
+
+
+def _turn(offer: Offer) -> tuple[int, int, str, int]:
+    return (-offer.priority, offer.since_us, offer.case, offer.item)
+
+
+def _is_wanted(one: OpenWork, wanted: WorkFilter) -> bool:
+    offer, lease = one
+    pairs = (
+        (wanted.case, offer.case),
+        (wanted.task, offer.task),
+        (wanted.workflow, offer.workflow),
+        (wanted.tenant, offer.tenant),
+        (wanted.role, offer.role),
+        (wanted.holder, "" if lease is None else lease.holder),
+    )
+    if any(asked and asked != found for asked, found in pairs):
+        return False
+    return wanted.is_held is None or wanted.is_held == (lease is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from knhk.journal.record import (
     PAGE_MAX,
@@ -12,13 +12,19 @@ from knhk.journal.record import (
     Commit,
     InputRow,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Stored,
     VersionRow,
+    WorkFilter,
 )
 from knhk.model import CaseStatus
 
-__all__ = ["Journal"]
+__all__ = ["ANY_WORK", "Journal"]
+
+#: All work, whatever it is.
+ANY_WORK: Final = WorkFilter()
 
 
 @runtime_checkable
@@ -28,6 +34,8 @@ class Journal(Protocol):
     Where ``blocking`` is true they wait for a disk or a network, and the engine makes them
     in worker threads; so the same journal serves asyncio and trio. Appends come from one
     caller at a time, in the order of each case's inputs; reads may come meanwhile.
+    One that several processes may run at once is a :class:`knhk.journal.SharedJournal`, and
+    regards the fences of commits; for the others these are always ``None``.
 
     Every call may raise a :class:`knhk.errors.JournalError`. A new implementation passes
     :class:`knhk.testing.JournalSuite`.
@@ -70,6 +78,7 @@ class Journal(Protocol):
         parent: str = "",
         tenant: str = "",
         awake: bool = False,
+        shards: Sequence[int] | None = None,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -77,7 +86,7 @@ class Journal(Protocol):
 
         Without ``status`` in any state, without ``workflow`` of any; with ``parent`` only the
         sub-cases that this case began itself, with ``tenant`` the cases that belong to it, with
-        ``awake`` those that are not parked.
+        ``awake`` those that are not parked, with ``shards`` those that belong to one of them.
         ``after`` is the last row of the page before.
         """
 
@@ -103,14 +112,19 @@ class Journal(Protocol):
     def stored(self, cases: Sequence[str]) -> tuple[Stored, ...]:
         """What is needed to have cases in memory, in the order in which they are asked for.
 
-        Those that are not there are left out; leases stand in the order of their items.
+        Those that are not there are left out; leases and offers stand in the order of their items.
         """
 
     def blobs(self, hashes: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Payloads by their hashes; those that are not there are left out."""
 
-    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
-        """Parked cases that want to be woken until then: times and ids, in order."""
+    def sleepers(
+        self, until_us: int, limit: int = PAGE_MAX, *, shards: Sequence[int] | None = None
+    ) -> tuple[tuple[int, str], ...]:
+        """Parked cases that want to be woken until then: times and ids, in order.
+
+        With ``shards`` only those that belong to one of them.
+        """
 
     def waiting(
         self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
@@ -118,6 +132,15 @@ class Journal(Protocol):
         """Ids of cases that wait for a message or signal of that name with any key or this one.
 
         They are sorted. A case that has ended waits for nothing any more.
+        """
+
+    def work(
+        self, wanted: WorkFilter = ANY_WORK, *, after: Offer | None = None, limit: int = PAGE_MAX
+    ) -> tuple[OpenWork, ...]:
+        """Work for somebody outside, at most ``limit`` and at most ``PAGE_MAX`` of it.
+
+        By priority, the largest first, then by age, case and item. ``after`` is the last one of
+        the page before.
         """
 
     def post(self, letter: Letter) -> bool:

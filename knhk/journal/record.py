@@ -129,6 +129,54 @@ class Lease(NamedTuple):
     until_us: int
 
 
+class Offer(NamedTuple):
+    """Work that a case has for somebody outside: a work item, and what is to be known of it.
+
+    It may be done by whoever has ``role`` (empty: anybody). A larger ``priority`` goes first, then
+    what has been there longer, ``since_us``. Its attempt has a timeout at ``due_us`` (-1: none).
+    ``body`` is JSON of what the workflow gives along.
+    """
+
+    case: str
+    item: int
+    attempt: int
+    is_started: bool
+    workflow: str
+    task: str
+    tenant: str = ""
+    role: str = ""
+    priority: int = 0
+    since_us: int = 0
+    due_us: int = -1
+    body: bytes = b""
+
+
+class OpenWork(NamedTuple):
+    """Work for somebody outside, and who holds it, if somebody does."""
+
+    offer: Offer
+    lease: Lease | None = None
+
+
+class WorkFilter(NamedTuple):
+    """Which work is asked for: what is empty (of ``is_held``: ``None``) does not matter."""
+
+    case: str = ""
+    task: str = ""
+    workflow: str = ""
+    tenant: str = ""
+    role: str = ""
+    holder: str = ""
+    is_held: bool | None = None
+
+
+class Fence(NamedTuple):
+    """That a process holds a shard: whoever takes the shard later has another ``epoch``."""
+
+    shard: int
+    epoch: int
+
+
 class Commit(NamedTuple):
     """What is written of one case at once: all of it or nothing.
 
@@ -136,6 +184,10 @@ class Commit(NamedTuple):
     now, ``waits`` all that it waits for now: each ``None`` if that has not changed. ``blobs`` are
     payloads that rows refer to, by their hash. ``received`` are the ids of kept letters that the
     inputs deliver: they are gone with this commit, and a conflict is what another has received.
+    ``fence`` is what must still stand for it to be written, where a store is shared
+    (:mod:`knhk.journal.sharing`), and ``carries`` the commands that the inputs carry out.
+    ``offers`` is its work for somebody outside that is new or has changed, ``closed`` are the
+    numbers of the items that are none any more; an item is in one of them only.
     """
 
     case: str
@@ -148,6 +200,10 @@ class Commit(NamedTuple):
     blobs: tuple[tuple[bytes, bytes], ...] = ()
     received: tuple[str, ...] = ()
     leases: tuple[Lease, ...] = ()
+    fence: Fence | None = None
+    carries: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    closed: tuple[int, ...] = ()
 
 
 class Stored(NamedTuple):
@@ -161,6 +217,7 @@ class Stored(NamedTuple):
     inputs: tuple[InputRow, ...]
     leases: tuple[Lease, ...] = ()
     payloads: Mapping[bytes, bytes] = MappingProxyType({})
+    offers: tuple[Offer, ...] = ()
 
 
 class Record(NamedTuple):
@@ -172,6 +229,7 @@ class Record(NamedTuple):
     rest: Rest = Rest(is_parked=False)
     waits: tuple[Wait, ...] = ()
     leases: tuple[Lease, ...] = ()
+    offers: tuple[Offer, ...] = ()
 
 
 class VersionRow(NamedTuple):

@@ -13,7 +13,8 @@ was begun for, empty and -1 where there is none. A case belongs to a ``tenant`` 
 none. ``snapshots`` holds the last one of each case, ``blobs`` what is too long to stand in a row.
 A case that is ``parked`` is in nobody's memory, and ``wake_us`` says when it wants to be; what
 cases wait for is in ``waits``, and ``letters`` are messages that none of them waited for yet.
-``leases`` say who works on which item.
+``offers`` are work for somebody outside (:mod:`knhk.journal.offers`), and ``leases`` say who works
+on which item.
 """
 
 from __future__ import annotations
@@ -123,5 +124,29 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     """
     CREATE INDEX cases_by_tenant ON cases (tenant, created_us, id) WHERE tenant != '';
     CREATE INDEX cases_by_version ON cases (workflow, digest, status);
+    """,
+    """
+    CREATE TABLE offers (
+        case_id TEXT NOT NULL,
+        item INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        workflow TEXT NOT NULL,
+        task TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        role TEXT NOT NULL,
+        rank INTEGER NOT NULL,
+        since_us INTEGER NOT NULL,
+        due_us INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (case_id, item)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX offers_by_rank ON offers (rank, since_us, case_id, item);
+    CREATE INDEX offers_by_task ON offers (task, rank, since_us, case_id, item);
+    CREATE INDEX offers_by_workflow ON offers (workflow, rank, since_us, case_id, item);
+    CREATE INDEX offers_by_tenant ON offers (tenant, rank, since_us, case_id, item)
+        WHERE tenant != '';
+    CREATE INDEX offers_by_role ON offers (role, rank, since_us, case_id, item) WHERE role != '';
+    CREATE INDEX leases_by_holder ON leases (holder, case_id, item);
     """,
 )

@@ -30,6 +30,15 @@ from knhk.errors import (
     UnknownName,
 )
 from knhk.journal.lock import StoreLock
+from knhk.journal.offers import (
+    OFFER_COLUMNS,
+    OFFER_TYPES,
+    offer_of,
+    offer_row,
+    question,
+    work_of,
+)
+from knhk.journal.protocol import ANY_WORK
 from knhk.journal.record import (
     PAGE_MAX,
     UNFINISHED,
@@ -40,12 +49,15 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Rest,
     Snapshot,
     Stored,
     VersionRow,
     Wait,
+    WorkFilter,
     version_rows,
 )
 from knhk.journal.schema import APPLICATION_ID, MIGRATIONS
@@ -95,6 +107,7 @@ _INPUT_TYPES: Final = (str, int, int, int, int, str, bytes, bytes)
 _CASE_TYPES: Final = (str, str, str, int, str, int, bytes, str, int, int, bytes, str, int)
 _WAIT_TYPES: Final = (int, str, str)
 _LETTER_TYPES: Final = (str, str, str, bytes, int, int)
+_OFFER_MARKS: Final = ", ".join("?" * len(OFFER_TYPES))
 #: The fields of a commit after its case, inputs and opening, when there is nothing in them.
 _NOTHING_MORE: Final = Commit("")[3:]
 
@@ -316,11 +329,21 @@ class SQLiteJournal:
         for letter in commit.received:
             if execute("DELETE FROM letters WHERE id = ? RETURNING id", (letter,)).get is None:
                 raise JournalConflict(case, commit.inputs[0].seq)
+        if commit.leases or commit.offers or commit.closed:
+            self._append_work(commit)
+
+    def _append_work(self, commit: Commit) -> None:
+        """What there is to do for somebody outside, and who does it."""
+        execute, case = self._writer.execute, commit.case
         for lease in commit.leases:
             if lease.until_us < 0:
                 execute("DELETE FROM leases WHERE case_id = ? AND item = ?", (case, lease.item))
             else:
                 execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)", (case, *lease))
+        for offer in commit.offers:
+            execute(f"INSERT OR REPLACE INTO offers VALUES ({_OFFER_MARKS})", offer_row(offer))  # noqa: S608
+        for item in commit.closed:
+            execute("DELETE FROM offers WHERE case_id = ? AND item = ?", (case, item))
 
     def keep(self, bundle: Bundle) -> None:
         with self._write_lock, self._translated():
@@ -394,6 +417,7 @@ class SQLiteJournal:
         parent: str = "",
         tenant: str = "",
         awake: bool = False,
+        shards: Sequence[int] | None = None,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -421,6 +445,9 @@ class SQLiteJournal:
                 # condition is what the index is limited to, word for word.
                 table = "cases INDEXED BY cases_awake"
                 where.append("status IN ('running', 'suspended')")
+        if shards is not None:
+            where.append(f"shard IN ({', '.join('?' * len(shards))})")
+            values.extend(shards)
         if after is not None:
             where.append("(created_us, id) > (?, ?)")
             values.extend((after.created_us, after.id))
@@ -493,6 +520,7 @@ class SQLiteJournal:
                 Rest(is_parked=bool(parked), wake_us=cast("int", wake_us)),
                 tuple(map(Wait._make, waits)),
                 self._read_leases(reader, case),
+                self._read_offers(reader, case),
             )
 
     def versions(self, workflow: str = "") -> tuple[VersionRow, ...]:
@@ -513,7 +541,7 @@ class SQLiteJournal:
             found = reader.execute("PRAGMA integrity_check(1)").get
             if found != "ok":
                 return f"{self._path} is damaged ({str(found).splitlines()[-1]})"
-            for table in ("inputs", "snapshots", "waits", "leases"):
+            for table in ("inputs", "snapshots", "waits", "leases", "offers"):
                 case = reader.execute(
                     f"SELECT case_id FROM {table} AS t"  # noqa: S608
                     " WHERE NOT EXISTS (SELECT 1 FROM cases WHERE id = t.case_id) LIMIT 1"
@@ -538,7 +566,8 @@ class SQLiteJournal:
             (case, 0 if snapshot is None else snapshot.seq),
         ).fetchall()
         leases = self._read_leases(reader, case)
-        return Stored(row, snapshot, self._input_rows(rows), leases)
+        offers = self._read_offers(reader, case)
+        return Stored(row, snapshot, self._input_rows(rows), leases, offers=offers)
 
     def _read_case(self, reader: apsw.Connection, case: str) -> CaseRow | None:
         row = reader.execute(_SELECT_CASE, (case,)).fetchone()
@@ -560,6 +589,14 @@ class SQLiteJournal:
         ).fetchall()
         self._refuse_other_types(leases, (int, int, str, int), "leases")
         return tuple(map(Lease._make, leases))
+
+    def _read_offers(self, reader: apsw.Connection, case: str) -> tuple[Offer, ...]:
+        offers = reader.execute(
+            f"SELECT {OFFER_COLUMNS} FROM offers WHERE case_id = ? ORDER BY item",  # noqa: S608
+            (case,),
+        ).fetchall()
+        self._refuse_other_types(offers, OFFER_TYPES, "offers")
+        return tuple(map(offer_of, offers))
 
     def _input_rows(self, rows: Sequence[tuple[apsw.SQLiteValue, ...]]) -> tuple[InputRow, ...]:
         self._refuse_other_types(rows, _INPUT_TYPES, "inputs")
@@ -588,12 +625,15 @@ class SQLiteJournal:
                     found[each] = data
         return found
 
-    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
+    def sleepers(
+        self, until_us: int, limit: int = PAGE_MAX, *, shards: Sequence[int] | None = None
+    ) -> tuple[tuple[int, str], ...]:
+        only = "" if shards is None else f"AND shard IN ({', '.join('?' * len(shards))})"
         with self._reading() as reader:
             rows = reader.execute(
-                "SELECT wake_us, id FROM cases WHERE wake_us >= 0 AND wake_us <= ?"
-                " ORDER BY wake_us, id LIMIT ?",
-                (until_us, max(0, limit)),
+                "SELECT wake_us, id FROM cases WHERE wake_us >= 0 AND wake_us <= ?"  # noqa: S608
+                f" {only} ORDER BY wake_us, id LIMIT ?",
+                (until_us, *(shards or ()), max(0, limit)),
             ).fetchall()
         self._refuse_other_types(rows, (int, str), "cases")
         return tuple((cast("int", wake_us), str(case)) for wake_us, case in rows)
@@ -609,6 +649,16 @@ class SQLiteJournal:
                 (kind, name, key, max(0, limit)),
             ).fetchall()
         return tuple(str(case) for (case,) in rows)
+
+    def work(
+        self, wanted: WorkFilter = ANY_WORK, *, after: Offer | None = None, limit: int = PAGE_MAX
+    ) -> tuple[OpenWork, ...]:
+        with self._reading() as reader:
+            rows = reader.execute(*question(wanted, after, limit, "?")).fetchall()
+        self._refuse_other_types(rows, OFFER_TYPES, "offers")
+        held = [row[len(OFFER_TYPES) :] for row in rows if row[-1] is not None]
+        self._refuse_other_types(held, (int, str, int), "leases")
+        return tuple(map(work_of, rows))
 
     def post(self, letter: Letter) -> bool:
         with self._write_lock, self._translated():

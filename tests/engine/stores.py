@@ -28,6 +28,7 @@ class Dying(MemoryJournal):
             "_blobs",
             "_letters",
             "_leases",
+            "_offers",
         ):
             setattr(journal, name, dict(getattr(self, name)))
         journal._inputs = {case: list(rows) for case, rows in self._inputs.items()}

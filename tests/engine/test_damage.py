@@ -134,8 +134,9 @@ async def test_bits_that_were_flipped_never_make_a_wrong_value(
 
 async def test_a_store_that_was_cut_off_is_refused(store: Path, tmp_path: Path) -> None:
     random, whole = Random(5), bytes_of(store)
-    lengths = [1, 15, 16, 99, 100, 101, 4_095, 4_096, 4_097, len(whole) - 1]
-    lengths += [random.randrange(1, len(whole)) for _ in range(DRAWS // 2)]
+    end = len(whole.rstrip(b"\0"))  # SQLite reads what is missing of a page as zeros
+    lengths = [1, 15, 16, 99, 100, 101, 4_095, 4_096, 4_097, end - 1]
+    lengths += [random.randrange(1, end) for _ in range(DRAWS // 2)]
 
     found = await all_outcomes(store, [whole[:length] for length in lengths], tmp_path)
 

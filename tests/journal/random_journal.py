@@ -19,10 +19,12 @@ from knhk.journal import (
     Journal,
     Lease,
     Letter,
+    Offer,
     Rest,
     Snapshot,
     Standing,
     Wait,
+    WorkFilter,
 )
 from knhk.model import MESSAGE, SIGNAL, CaseStatus
 
@@ -84,6 +86,10 @@ class Caller:
             commit = commit._replace(blobs=blobs)
         if one_in_three():
             commit = commit._replace(leases=tuple(self._lease() for _ in range(3)))
+        if one_in_three():
+            items = random.sample(range(4), 3)
+            offers = tuple(self._offer(commit.case, item) for item in items[:2])
+            commit = commit._replace(offers=offers, closed=tuple(items[2:]))
         if commit.inputs and random.random() < 0.15:
             commit = commit._replace(received=tuple(random.sample(LETTERS, random.choice([1, 2]))))
         return commit
@@ -128,6 +134,23 @@ class Caller:
         random = self.random
         return Lease(random.randrange(3), random.randrange(3), "w", random.choice([-1, 5, 9]))
 
+    def _offer(self, case: str, item: int) -> Offer:
+        random = self.random
+        return Offer(
+            case,
+            item,
+            random.randrange(3),
+            random.random() < 0.5,
+            random.choice(WORKFLOWS),
+            random.choice(NAMES),
+            random.choice(["", "acme"]),
+            random.choice(["", "Rolle", "rolle"]),
+            random.randrange(-2, 3),
+            random.randrange(4),
+            random.randrange(-1, 4),
+            random.randbytes(3),
+        )
+
     def letter(self) -> Letter:
         random = self.random
         return Letter(
@@ -159,6 +182,8 @@ class Caller:
         questions: list[Callable[[Journal], object]] = [
             self._listing(),
             self._listing(),
+            self._work(),
+            self._work(),
             lambda journal: journal.case(case),
             lambda journal: journal.inputs(case),
             lambda journal: journal.inputs(case, since, limit),
@@ -192,6 +217,21 @@ class Caller:
             after=after,
             limit=limit,
         )
+
+    def _work(self) -> Callable[[Journal], object]:
+        random = self.random
+        wanted = WorkFilter(
+            random.choice(["", "", random.choice(CASES)]),
+            random.choice(["", random.choice(NAMES)]),
+            random.choice(["", "", random.choice(WORKFLOWS)]),
+            random.choice(["", "", "acme"]),
+            random.choice(["", "", "rolle"]),
+            random.choice(["", "", "", "w"]),
+            random.choice([None, None, True, False]),
+        )
+        limit = random.choice([-1, 0, 1, 5, 1_000])
+        after = random.choice([None, None, self._offer(random.choice(CASES), 1)])
+        return lambda journal: journal.work(wanted, after=after, limit=limit)
 
 
 def compare(one: Journal, other: Journal, seed: int, calls: int) -> None:
@@ -249,6 +289,7 @@ def holdings(journal: Journal) -> list[object]:
         journal.versions(),
         dict(journal.blobs(HASHES)),
         journal.sleepers(2**62),
+        journal.work(),
         [journal.waiting(kind, name, key) for kind in (10, 11) for name in NAMES for key in KEYS],
         [journal.letters(name) for name in NAMES],
     ]

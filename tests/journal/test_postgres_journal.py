@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from knhk.journal import Durability, Journal, MemoryJournal
+from knhk.journal import Durability, Journal, MemoryJournal, SharedJournal
 from knhk.journal.postgres import PostgresJournal
-from knhk.testing import JournalSuite
+from knhk.testing import JournalSuite, SharingSuite
 from tests.journal.random_journal import SEEDS, compare
 
 
@@ -20,6 +20,18 @@ class TestPostgresJournal(JournalSuite):
         journal = PostgresJournal(postgres, durability=durability)
         yield journal
         journal.close()
+
+
+class TestSharedPostgresJournal(SharingSuite):
+    @pytest.fixture
+    def journal(self, postgres: str) -> Iterator[SharedJournal]:
+        with closing(PostgresJournal(postgres)) as journal:
+            yield journal
+
+    @pytest.fixture
+    def other(self, postgres: str, journal: SharedJournal) -> Iterator[SharedJournal]:
+        with closing(PostgresJournal(postgres)) as other:
+            yield other
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

@@ -1,7 +1,8 @@
 """A journal in a PostgreSQL database, for engines on more machines than one.
 
-Theory of operation. One connection writes, one reads; each is used by one thread at a time, and
-made again when it was lost (:mod:`knhk.journal.postgres.link`). A store is a schema of its own,
+Theory of operation. One connection writes, one reads, one is for the company of those who run the
+store (:mod:`knhk.journal.postgres.company`); each is used by one thread at a time, and made again
+when it was lost (:mod:`knhk.journal.postgres.link`). A store is a schema of its own,
 made and brought up to date when it is opened (:mod:`knhk.journal.postgres.schema`). An append is
 one transaction and, where no letters are received, one round trip
 (:mod:`knhk.journal.postgres.writing`). With durability ``full`` it is on the server's disk when
@@ -18,6 +19,7 @@ says that it has done what it has not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from psycopg import Connection, errors
@@ -25,6 +27,7 @@ from psycopg.rows import TupleRow
 
 from knhk.errors import JournalError
 from knhk.journal.passwords import without_password
+from knhk.journal.postgres.company import Company, first_lost
 from knhk.journal.postgres.link import ANSWER_S, PATIENCE_S, Link, T, Work, is_lost
 from knhk.journal.postgres.reading import (
     LETTER_COLUMNS,
@@ -38,10 +41,12 @@ from knhk.journal.postgres.reading import (
     read_record,
     read_stored,
     read_versions,
+    read_work,
 )
 from knhk.journal.postgres.schema import bring_up_to_date, refuse_older
 from knhk.journal.postgres.target import Target
 from knhk.journal.postgres.writing import first_conflict, keep, was_written, write
+from knhk.journal.protocol import ANY_WORK
 from knhk.journal.record import (
     PAGE_MAX,
     Bundle,
@@ -50,10 +55,14 @@ from knhk.journal.record import (
     Durability,
     InputRow,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Stored,
     VersionRow,
+    WorkFilter,
 )
+from knhk.journal.sharing import LEASE_S, Membership
 from knhk.model import CaseStatus
 
 __all__ = ["PostgresJournal"]
@@ -98,6 +107,8 @@ class PostgresJournal:
         }
         self._reader = Link(target, asleep, patience_s, answer_s)
         self._writer = None if reading else Link(target, awake, patience_s, answer_s)
+        self._beats = Link(target, {**awake, "synchronous_commit": "off"}, patience_s, answer_s)
+        self._company: Company | None = None
         #: Commits that were sent on a connection that was lost, and those found written since.
         self._doubted: Sequence[Commit] = ()
         self._written: frozenset[Commit] = frozenset()
@@ -106,6 +117,19 @@ class PostgresJournal:
             self._reader.open(lambda connection: refuse_older(connection, target))
         else:
             self._writer.open(lambda connection: bring_up_to_date(connection, target))
+
+    def join(self, name: str, *, lease_s: float = LEASE_S, is_modest: bool = False) -> Membership:
+        if self._writer is None:
+            raise self._for_reading_only()
+        self._company = Company(
+            self._beats,
+            self._writer,
+            self._target.schema,
+            name,
+            lease_s=lease_s,
+            is_modest=is_modest,
+        )
+        return self._company
 
     # Writing
 
@@ -117,10 +141,13 @@ class PostgresJournal:
         if fresh:
             self._doubted = fresh
             try:
-                write(connection, fresh)
+                write(connection, fresh, None if self._company is None else self._company.fences)
             except Exception as error:
                 if not is_lost(connection, error):
                     self._doubted = ()
+                if isinstance(error, errors.DivisionByZero):
+                    connection.rollback()
+                    raise first_lost(connection, fresh) from error
                 if isinstance(error, errors.UniqueViolation):
                     connection.rollback()
                     raise first_conflict(connection, fresh) from error
@@ -178,11 +205,14 @@ class PostgresJournal:
 
     def _write(self, work: Work[T]) -> T:
         if self._writer is None:
-            raise JournalError(
-                f"the store {self._target.name} was opened for reading only;"
-                " open it for running to write"
-            )
+            raise self._for_reading_only()
         return self._writer.run(work)
+
+    def _for_reading_only(self) -> JournalError:
+        return JournalError(
+            f"the store {self._target.name} was opened for reading only;"
+            " open it for running to write"
+        )
 
     # Reading
 
@@ -210,6 +240,7 @@ class PostgresJournal:
         parent: str = "",
         tenant: str = "",
         awake: bool = False,
+        shards: Sequence[int] | None = None,
         after: CaseRow | None = None,
         limit: int = PAGE_MAX,
     ) -> tuple[CaseRow, ...]:
@@ -221,6 +252,7 @@ class PostgresJournal:
                 parent=parent,
                 tenant=tenant,
                 awake=awake,
+                shards=shards,
                 after=after,
                 limit=limit,
             )
@@ -250,11 +282,14 @@ class PostgresJournal:
         rows = self._ask("SELECT hash, data FROM blobs WHERE hash = ANY(%b::bytea[])", list(hashes))
         return dict(rows)
 
-    def sleepers(self, until_us: int, limit: int = PAGE_MAX) -> tuple[tuple[int, str], ...]:
+    def sleepers(
+        self, until_us: int, limit: int = PAGE_MAX, *, shards: Sequence[int] | None = None
+    ) -> tuple[tuple[int, str], ...]:
         rows = self._ask(
             "SELECT wake_us, id FROM cases WHERE wake_us >= 0 AND wake_us <= %s"
-            " ORDER BY wake_us, id LIMIT %s",
+            " AND (%s::bigint[] IS NULL OR shard = ANY(%s)) ORDER BY wake_us, id LIMIT %s",
             until_us,
+            *([None if shards is None else list(shards)] * 2),
             max(0, limit),
         )
         return tuple((wake_us, case) for wake_us, case in rows)
@@ -273,6 +308,11 @@ class PostgresJournal:
         )
         return tuple(case for (case,) in rows)
 
+    def work(
+        self, wanted: WorkFilter = ANY_WORK, *, after: Offer | None = None, limit: int = PAGE_MAX
+    ) -> tuple[OpenWork, ...]:
+        return self._reader.run(lambda connection: read_work(connection, wanted, after, limit))
+
     def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
         return self._reader.run(lambda connection: read_letters(connection, name, key, limit))
 
@@ -280,6 +320,10 @@ class PostgresJournal:
         return self._reader.run(lambda connection: ask(connection, statement, *values))
 
     def close(self) -> None:
-        for link in (self._reader, self._writer):
+        company, self._company = self._company, None
+        if company is not None:
+            with suppress(JournalError):  # then its lease ends by itself
+                company.leave()
+        for link in (self._reader, self._writer, self._beats):
             if link is not None:
                 link.close()

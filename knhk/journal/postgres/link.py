@@ -82,6 +82,8 @@ class Link:
         self._session: TupleRow | None = None
         self._away_until = 0.0
         self._closed = False
+        #: What is done on every new connection before anything else.
+        self.prepare: Work[None] | None = None
 
     def open(self, check: Work[None]) -> None:
         """Connect for the first time, with no patience, and see what is there."""
@@ -113,6 +115,17 @@ class Link:
                     losses += 1
                     if losses == LOSSES_MAX:
                         raise
+                finally:
+                    _tidy(connection)
+
+    def finish(self, work: Work[None], answer_s: float) -> None:
+        """Do the last ``work``, if the connection is still there and the server soon answers."""
+        with self._lock, self._translated():
+            connection = self._connection
+            if connection is not None and not connection.closed:
+                connection.answer_s = answer_s
+                try:
+                    work(connection)
                 finally:
                     _tidy(connection)
 
@@ -157,6 +170,8 @@ class Link:
             if self._session is not None:
                 connection.execute(_END_SESSION, (ENDING_MS, *self._session))
             self._session = asked.fetchone()
+            if self.prepare is not None:
+                self.prepare(connection)
         except BaseException:
             connection.close()
             raise

@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from knhk.errors import StoreDamaged
+from knhk.journal.offers import OFFER_COLUMNS, offer_of, question, work_of
 from knhk.journal.postgres.writing import CASE_COLUMNS, INPUT_COLUMNS
 from knhk.journal.record import (
     PAGE_MAX,
@@ -17,12 +18,15 @@ from knhk.journal.record import (
     InputRow,
     Lease,
     Letter,
+    Offer,
+    OpenWork,
     Record,
     Rest,
     Snapshot,
     Stored,
     VersionRow,
     Wait,
+    WorkFilter,
     version_rows,
 )
 from knhk.model import CaseStatus
@@ -39,6 +43,7 @@ __all__ = [
     "read_record",
     "read_stored",
     "read_versions",
+    "read_work",
 ]
 
 LETTER_COLUMNS: Final = "id, name, key, payload, sent_us, expires_us"
@@ -57,6 +62,10 @@ _SELECT_INPUTS_SINCE: Final = (
 )
 _SELECT_LEASES: Final = (
     "SELECT case_id, item, attempt, holder, until_us FROM leases"
+    " WHERE case_id = ANY(%b::text[]) ORDER BY case_id, item"
+)
+_SELECT_OFFERS: Final = (
+    f"SELECT {OFFER_COLUMNS} FROM offers"  # noqa: S608
     " WHERE case_id = ANY(%b::text[]) ORDER BY case_id, item"
 )
 _SELECT_REST: Final = (
@@ -121,6 +130,7 @@ def read_cases(
     parent: str,
     tenant: str,
     awake: bool,
+    shards: Sequence[int] | None,
     after: CaseRow | None,
     limit: int,
 ) -> tuple[CaseRow, ...]:
@@ -143,6 +153,9 @@ def read_cases(
         values.append(tenant)
     if awake:
         where.append("NOT parked")
+    if shards is not None:
+        where.append("shard = ANY(%s)")
+        values.append(list(shards))
     if after is not None:
         where.append("(created_us, id) > (%s, %s)")
         values.extend((after.created_us, after.id))
@@ -174,13 +187,14 @@ def read_inputs(
 def read_record(connection: Connection[TupleRow], case: str) -> Record | None:
     """All that is held of a case beside its inputs."""
     one = ([case],)
-    cases, rests, snapshots, waits, leases = _ask_at_once(
+    cases, rests, snapshots, waits, leases, offers = _ask_at_once(
         connection,
         (_SELECT_CASES, one),
         (_SELECT_REST, (case,)),
         (_SELECT_SNAPSHOTS, one),
         (_SELECT_WAITS, (case,)),
         (_SELECT_LEASES, one),
+        (_SELECT_OFFERS, one),
     )
     if not cases:
         return None
@@ -192,6 +206,7 @@ def read_record(connection: Connection[TupleRow], case: str) -> Record | None:
         Rest(is_parked=parked, wake_us=wake_us),
         tuple(map(Wait._make, waits)),
         tuple(Lease._make(row[1:]) for row in leases),
+        tuple(map(offer_of, offers)),
     )
 
 
@@ -212,7 +227,7 @@ def read_versions(connection: Connection[TupleRow], workflow: str) -> tuple[Vers
 
 def read_orphan(connection: Connection[TupleRow]) -> tuple[str, str] | None:
     """A table and the id of a case that it has rows of, though there is no such case."""
-    for table in ("inputs", "snapshots", "waits", "leases"):
+    for table in ("inputs", "snapshots", "waits", "leases", "offers"):
         rows = ask(
             connection,
             f"SELECT case_id FROM {table} AS t"  # noqa: S608
@@ -226,12 +241,13 @@ def read_orphan(connection: Connection[TupleRow]) -> tuple[str, str] | None:
 def read_stored(connection: Connection[TupleRow], cases: Sequence[str]) -> tuple[Stored, ...]:
     """What is needed to have cases in memory."""
     ids = (sorted(set(cases)),)
-    case_rows, snapshot_rows, input_rows, lease_rows = _ask_at_once(
+    case_rows, snapshot_rows, input_rows, lease_rows, offer_rows = _ask_at_once(
         connection,
         (_SELECT_CASES, ids),
         (_SELECT_SNAPSHOTS, ids),
         (_SELECT_INPUTS_SINCE, ids),
         (_SELECT_LEASES, ids),
+        (_SELECT_OFFERS, ids),
     )
     rows = {row[0]: _case_row(row) for row in case_rows}
     snapshots = {row[0]: Snapshot(*row[1:]) for row in snapshot_rows}
@@ -241,16 +257,28 @@ def read_stored(connection: Connection[TupleRow], cases: Sequence[str]) -> tuple
     leases: dict[str, list[Lease]] = {}
     for row in lease_rows:
         leases.setdefault(row[0], []).append(Lease._make(row[1:]))
+    offers: dict[str, list[Offer]] = {}
+    for row in offer_rows:
+        offers.setdefault(row[0], []).append(offer_of(row))
     return tuple(
         Stored(
             rows[case],
             snapshots.get(case),
             tuple(inputs.get(case, ())),
             tuple(leases.get(case, ())),
+            offers=tuple(offers.get(case, ())),
         )
         for case in cases
         if case in rows
     )
+
+
+def read_work(
+    connection: Connection[TupleRow], wanted: WorkFilter, after: Offer | None, limit: int
+) -> tuple[OpenWork, ...]:
+    """A page of work for somebody outside, as :meth:`knhk.journal.Journal.work` gives it."""
+    statement, values = question(wanted, after, limit, "%s")
+    return tuple(map(work_of, ask(connection, statement, *values)))
 
 
 def read_letters(

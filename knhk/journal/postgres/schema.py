@@ -4,6 +4,9 @@ A store is a schema of its own in a database. Its table ``knhk_store`` has one r
 many steps the store has taken; a step is never changed once it was released, only followed by
 another. What the tables hold is said in :mod:`knhk.journal.schema`. Texts are compared byte by
 byte (``COLLATE "C"``), which for UTF-8 is the order of code points, as everywhere else in KNHK.
+
+Only here are ``shards`` with their owners and epochs, the ``processes`` that may own them, and the
+``commands`` that one of them has for another (:mod:`knhk.journal.sharing`).
 """
 
 from __future__ import annotations
@@ -117,6 +120,67 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     """
     CREATE INDEX cases_by_tenant ON cases (tenant, created_us, id) WHERE tenant != '';
     CREATE INDEX cases_by_version ON cases (workflow, digest, status);
+    """,
+    """
+    CREATE SEQUENCE epochs;
+    CREATE SEQUENCE later_shards START 64;
+    CREATE TABLE shards (
+        shard bigint PRIMARY KEY,
+        owner bigint NOT NULL,
+        epoch bigint NOT NULL
+    );
+    INSERT INTO shards SELECT shard, 0, 0 FROM generate_series(0, 63) AS n (shard);
+    CREATE TABLE processes (
+        number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        name text NOT NULL,
+        is_modest boolean NOT NULL,
+        lease_s double precision NOT NULL,
+        expires timestamptz NOT NULL
+    );
+    CREATE TABLE commands (
+        id text COLLATE "C" PRIMARY KEY,
+        shard bigint NOT NULL,
+        sender bigint NOT NULL,
+        body bytea NOT NULL,
+        expires timestamptz NOT NULL,
+        is_carried boolean NOT NULL DEFAULT false,
+        answer bytea
+    );
+    CREATE INDEX commands_open ON commands (shard) WHERE answer IS NULL;
+    CREATE INDEX commands_by_expiry ON commands (expires);
+    CREATE INDEX cases_by_later_shard ON cases (shard)
+        WHERE shard >= 64 AND status IN ('running', 'suspended');
+    WITH RECURSIVE family (id, shard) AS (
+        SELECT id, hashtext(id) & 63 FROM cases WHERE parent = ''
+        UNION ALL
+        SELECT c.id, f.shard FROM cases AS c JOIN family AS f ON c.parent = f.id
+        WHERE c.parent != ''
+    )
+    UPDATE cases SET shard = family.shard FROM family WHERE cases.id = family.id;
+    """,
+    """
+    CREATE TABLE offers (
+        case_id text COLLATE "C" NOT NULL,
+        item bigint NOT NULL,
+        attempt bigint NOT NULL,
+        started bigint NOT NULL,
+        workflow text COLLATE "C" NOT NULL,
+        task text COLLATE "C" NOT NULL,
+        tenant text COLLATE "C" NOT NULL,
+        role text COLLATE "C" NOT NULL,
+        rank bigint NOT NULL,
+        since_us bigint NOT NULL,
+        due_us bigint NOT NULL,
+        body bytea NOT NULL,
+        PRIMARY KEY (case_id, item)
+    );
+    CREATE INDEX offers_by_rank ON offers (rank, since_us, case_id, item);
+    CREATE INDEX offers_by_task ON offers (task, rank, since_us, case_id, item);
+    CREATE INDEX offers_by_workflow ON offers (workflow, rank, since_us, case_id, item);
+    CREATE INDEX offers_by_tenant ON offers (tenant, rank, since_us, case_id, item)
+        WHERE tenant != '';
+    CREATE INDEX offers_by_role ON offers (role, rank, since_us, case_id, item) WHERE role != '';
+    CREATE INDEX leases_by_holder ON leases (holder, case_id, item);
     """,
 )
 

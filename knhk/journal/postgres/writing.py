@@ -15,7 +15,9 @@ from psycopg import Connection, Cursor, errors
 from psycopg.rows import TupleRow
 
 from knhk.errors import JournalConflict
-from knhk.journal.record import Bundle, CaseRow, Commit, InputRow
+from knhk.journal.offers import OFFER_COLUMNS, offer_row
+from knhk.journal.postgres.company import Fences
+from knhk.journal.record import Bundle, CaseRow, Commit, InputRow, Offer
 
 __all__ = ["CASE_COLUMNS", "INPUT_COLUMNS", "first_conflict", "keep", "was_written", "write"]
 
@@ -69,22 +71,39 @@ _END_LEASES: Final = (
     "DELETE FROM leases USING unnest(%b::text[], %b::bigint[]) AS n (case_id, item)"
     " WHERE leases.case_id = n.case_id AND leases.item = n.item"
 )
+_CLOSE_OFFERS: Final = (
+    "DELETE FROM offers USING unnest(%b::text[], %b::bigint[]) AS n (case_id, item)"
+    " WHERE offers.case_id = n.case_id AND offers.item = n.item"
+)
+_INSERT_OFFERS: Final = (
+    f"INSERT INTO offers ({OFFER_COLUMNS})"  # noqa: S608
+    " SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[],"
+    " %b::text[], %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[])"
+)
+_CARRY_COMMANDS: Final = "UPDATE commands SET is_carried = true WHERE id = ANY(%b::text[])"
 _TAKE_LETTERS: Final = "DELETE FROM letters WHERE id = ANY(%b::text[]) RETURNING id"
 
 
-def write(connection: Connection[TupleRow], commits: Sequence[Commit]) -> None:
+def write(
+    connection: Connection[TupleRow], commits: Sequence[Commit], fences: Fences | None = None
+) -> None:
     """Write commits in a transaction of their own.
 
-    Raises :class:`psycopg.errors.UniqueViolation` for a case or an input that is there already,
+    Raises :class:`psycopg.errors.DivisionByZero` where a fence does not stand any more,
+    :class:`psycopg.errors.UniqueViolation` for a case or an input that is there already,
     and :class:`knhk.errors.JournalConflict` for a letter that is not.
     """
     with connection.pipeline(), connection.cursor() as cursor:
         cursor.execute("BEGIN")
+        for statement, values in () if fences is None else fences.check(commits):
+            cursor.execute(statement, values)
         _insert_cases(cursor, [each.opened for each in commits if each.opened is not None])
         _insert_inputs(cursor, [row for commit in commits for row in commit.inputs])
         _write_states(cursor, commits)
         _write_waits(cursor, commits)
         _write_leases(cursor, commits)
+        _write_offers(cursor, commits)
+        _carry(cursor, commits)
         _take_letters(cursor, commits)
         cursor.execute("COMMIT")
 
@@ -166,6 +185,22 @@ def _write_leases(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
     held = [(case, *lease) for (case, _), lease in leases.items() if lease.until_us >= 0]
     _execute(cursor, _SET_LEASES, held)
     _execute(cursor, _END_LEASES, [key for key, lease in leases.items() if lease.until_us < 0])
+
+
+def _write_offers(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+    """Write what is offered outside now: of several changes to one item the last counts."""
+    offers: dict[tuple[str, int], Offer | None] = {}
+    for commit in commits:
+        offers.update(((commit.case, offer.item), offer) for offer in commit.offers)
+        offers.update(((commit.case, item), None) for item in commit.closed)
+    _execute(cursor, _CLOSE_OFFERS, list(offers))
+    found = [offer_row(offer) for offer in offers.values() if offer is not None]
+    _execute(cursor, _INSERT_OFFERS, found)
+
+
+def _carry(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+    commands = list(chain.from_iterable(commit.carries for commit in commits))
+    _execute(cursor, _CARRY_COMMANDS, [(command,) for command in commands])
 
 
 def _take_letters(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:

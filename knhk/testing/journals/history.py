@@ -24,6 +24,7 @@ class HistorySuite:
         assert journal.workflows() == ()
         assert journal.stored(["a"]) == ()
         assert journal.sleepers(2**62) == ()
+        assert journal.work() == ()
         assert journal.waiting(5, "paid") == ()
         assert journal.letters("paid") == ()
         assert journal.expire(2**62) == 0

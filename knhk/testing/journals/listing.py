@@ -78,6 +78,14 @@ class ListingSuite:
         first = journal.cases(tenant="acme", limit=1)
         assert [found.id for found in journal.cases(tenant="acme", after=first[0])] == ["late"]
 
+    def test_the_cases_of_shards_are_listed_by_age(self, journal: Journal) -> None:
+        journal.append([opening("a", 9), sub_case("c", "a", 1, 5), sub_case("b", "a", 2, 5)])
+
+        assert [found.id for found in journal.cases(shards=(63,))] == ["b", "c"]
+        assert [found.id for found in journal.cases(shards=(0, 63, 7))] == ["b", "c", "a"]
+        assert journal.cases(shards=()) == journal.cases(shards=(7,)) == ()
+        assert [found.id for found in journal.cases(shards=(0,), awake=True)] == ["a"]
+
     def test_cases_come_in_pages(self, journal: Journal) -> None:
         journal.append([opening(f"c{number:04}", 5 + number // 2) for number in range(7)])
 

@@ -6,10 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from knhk.errors import JournalConflict
-from knhk.journal import Bundle, CaseRow, Commit, InputRow, Letter, Standing
+from knhk.journal import Bundle, CaseRow, Commit, InputRow, Letter, Offer, Standing
 from knhk.model import CREATE, START, CaseStatus
 
-__all__ = ["bundle", "ending", "letter", "opening", "refused_as_conflict", "row", "sub_case"]
+__all__ = [
+    "bundle",
+    "ending",
+    "letter",
+    "offer",
+    "opening",
+    "refused_as_conflict",
+    "row",
+    "sub_case",
+]
 
 
 def row(case: str, seq: int, kind: int = START, body: bytes = b"") -> InputRow:
@@ -55,6 +64,11 @@ def bundle(digest: str, *workflows: str, deployed_us: int = 5) -> Bundle:
 def letter(id: str, sent_us: int = 1, key: str = "", expires_us: int = 100) -> Letter:
     """A letter with the name ``paid``."""
     return Letter(id, "paid", key, b'{"n":\x00\xff}', sent_us, expires_us)
+
+
+def offer(case: str, item: int, *, priority: int = 0, since_us: int = 1) -> Offer:
+    """Work of the task ``t`` for somebody outside."""
+    return Offer(case, item, 1, False, "order", "t", priority=priority, since_us=since_us)
 
 
 @contextmanager

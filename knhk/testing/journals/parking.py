@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from knhk.journal import Commit, Journal, Rest, Wait
 from knhk.model import MESSAGE, SIGNAL, CaseStatus
-from knhk.testing.journals.making import ending, opening, refused_as_conflict, row
+from knhk.testing.journals.making import ending, opening, refused_as_conflict, row, sub_case
 
 __all__ = ["ParkingSuite"]
 
@@ -63,6 +63,13 @@ class ParkingSuite:
         assert len(journal.sleepers(2**62)) == 5
         assert journal.sleepers(-1) == ()
         assert journal.sleepers(9, 0) == journal.sleepers(9, -1) == ()
+
+    def test_sleepers_are_told_by_shard(self, journal: Journal) -> None:
+        journal.append([opening("a"), sub_case("b", "a", 1), parked("a", 7), parked("b", 5)])
+
+        assert journal.sleepers(9, shards=(63,)) == ((5, "b"),)
+        assert journal.sleepers(9, shards=(63, 0)) == ((5, "b"), (7, "a"))
+        assert journal.sleepers(9, shards=()) == ()
 
     def test_a_case_that_is_awake_is_no_sleeper(self, journal: Journal) -> None:
         journal.append([opening("a"), parked("a", 5)])
