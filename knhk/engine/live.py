@@ -40,6 +40,7 @@ from knhk.engine.plain import jsonable
 from knhk.engine.replaying import revive, starts_again
 from knhk.engine.slots import Slots
 from knhk.engine.standing import CaseStanding
+from knhk.engine.subscriptions import waits_of
 from knhk.engine.timers import Timers
 from knhk.engine.version import Version
 from knhk.engine.work import Start, Work
@@ -62,6 +63,7 @@ from knhk.journal import (
     Standing,
     Stored,
     Stream,
+    Wait,
     Writer,
 )
 from knhk.journal.chain import hash_of_opening, link
@@ -156,6 +158,9 @@ class Host(Protocol):
     def unpark(self, case_id: str) -> None:
         """Have the journal know that a case is not parked, or not any more."""
 
+    def listens(self, waits: tuple[Wait, ...]) -> None:
+        """A case has begun to wait for messages or signals: some may be kept."""
+
     def lose(self, case: LiveCase, problem: KnhkError) -> None:
         """Let go of a case that has got ahead of the journal."""
 
@@ -177,6 +182,8 @@ class _Acts:
         self.moved: Standing | None = None
         self.failed: Input | None = None
         self.taken = 0
+        #: What the case waits for since this commit, if that may be more than before.
+        self.waits: tuple[Wait, ...] = ()
         #: The payloads that the rows refer to, by hash.
         self.blobs: dict[bytes, bytes] | None = None
 
@@ -217,6 +224,8 @@ class LiveCase:
         self._known: set[bytes] | None = None
         #: Whether the journal may have it as parked.
         self.is_parked = False
+        #: The events that it waits for, as the journal has them; not known after loading.
+        self._waits: tuple[Wait, ...] | None = () if seq == 0 else None
         #: Whether the journal has heard of it.
         self.is_written = seq > 0
         #: Whether it is a sub-case that its parent waits for no more.
@@ -355,14 +364,20 @@ class LiveCase:
         self._pending += 1
         rest = Rest(is_parked=True, wake_us=self.case.next_wake_us)
         snapshot = self._snapshot() if self._seq > self._snapshot_seq else None
-        commit = Commit(self.id, snapshot=snapshot, rest=rest)
-        self._runtime.writer.put(commit, self._stream, self._parked)
+        acts = _Acts()
+        is_new = self._waits is None and self.version.hears
+        waits = self._changed_waits(acts) if is_new else None
+        commit = Commit(self.id, snapshot=snapshot, rest=rest, waits=waits)
+        self._runtime.writer.put(commit, self._stream, partial(self._parked, acts.waits))
 
-    def _parked(self, error: JournalError | None) -> None:
+    def _parked(self, waits: tuple[Wait, ...], error: JournalError | None) -> None:
         self._pending -= 1
         if error is not None:
             self._runtime.lose(self, error)
-        elif self.is_parked and self.can_park():
+            return
+        if waits:
+            self._runtime.listens(waits)
+        if self.is_parked and self.can_park():
             self._runtime.forget(self)
             parking = self._runtime.parking
             parking.parked(self.id, self.case.next_wake_us)
@@ -442,6 +457,7 @@ class LiveCase:
         opened: CaseRow | None,
         written: Callable[[JournalError | None], None] | None,
         event: Event | None = None,
+        received: tuple[str, ...] = (),
     ) -> int:
         if self._stream.error is not None:
             raise self._stream.error
@@ -483,8 +499,9 @@ class LiveCase:
         if moved is not None and len(moved.outcome) > self._inline_bytes_max:
             moved = replace(moved, outcome=self._put_away(moved.outcome, acts))
         blobs = () if acts.blobs is None else tuple(acts.blobs.items())
+        waits = self._changed_waits(acts) if self.version.hears else None
         self._runtime.writer.put(
-            Commit(self.id, tuple(rows), opened, moved, snapshot, rest, None, blobs),
+            Commit(self.id, tuple(rows), opened, moved, snapshot, rest, waits, blobs, received),
             self._stream,
             partial(self._written, acts, written),
         )
@@ -501,6 +518,16 @@ class LiveCase:
             return None
         self.is_parked = False
         return Rest(is_parked=False)
+
+    def _changed_waits(self, acts: _Acts) -> tuple[Wait, ...] | None:
+        """What the case waits for, if the journal does not have that yet; ``None`` if it does."""
+        waits, is_crowded = waits_of(self.case)
+        if waits == self._waits:
+            if is_crowded:
+                acts.waits = waits
+            return None
+        self._waits = acts.waits = waits
+        return waits
 
     def refuse_too_many(self) -> None:
         """Raise :class:`LimitExceeded` where the case may have no more inputs."""
@@ -681,6 +708,8 @@ class LiveCase:
             self.standing.move(acts.moved.status, acts.moved.outcome)
         if acts.wakes and self.case.next_wake_us >= 0:
             self._runtime.timers.wake(self.id, self.case.next_wake_us)
+        if acts.waits:
+            self._runtime.listens(acts.waits)
         for start in acts.starts:
             self._dispatch(start)
         if acts.moved is not None and acts.moved.status not in UNFINISHED:

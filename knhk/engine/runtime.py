@@ -32,7 +32,7 @@ from knhk.engine.timers import Timers
 from knhk.engine.work import Work, carry_out
 from knhk.engine.workers import Workers
 from knhk.errors import JournalConflict, JournalError, KnhkError, StoreAway, UsageError
-from knhk.journal import CaseRow, Commit, Journal, Rest, Standing, Stream, Writer
+from knhk.journal import CaseRow, Commit, Journal, Rest, Standing, Stream, Wait, Writer
 from knhk.model import CaseStatus
 
 __all__ = ["Runtime"]
@@ -195,6 +195,9 @@ class Runtime:
         if case_id not in self.opening and (live is None or live.is_parked):
             awake = Commit(case_id, rest=Rest(is_parked=False))
             self.writer.put(awake, Stream(), _ignore)
+
+    def listens(self, waits: tuple[Wait, ...]) -> None:
+        """A case has begun to wait for messages or signals."""
 
     def lose(self, live: LiveCase, problem: KnhkError) -> None:
         """Let go of a case whose state in memory cannot be trusted to be in the journal.

@@ -4,15 +4,15 @@ Theory of operation. The inputs of a case are read in pages and followed along i
 (:mod:`knhk.journal.chain`), each with the payloads that it refers to, and played again. Where the
 snapshot was taken, the case that it gives must be in the same state. In the end the replayed case
 must stand where the case's row says, with the same outcome; and what the store holds beside that
-must suit it: whether it is parked and until when, and its leases. Of a case there are never more
-than a page of inputs and the payloads of one of them in memory.
+must suit it: whether it is parked and until when, what it waits for, and its leases. Of a case
+there are never more than a page of inputs and the payloads of one of them in memory.
 
 The first fault ends it, since what comes after a wrong input says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar, final
 
@@ -22,9 +22,10 @@ from knhk.engine.catalogue import Catalogue, in_thread
 from knhk.engine.facts import NO_PAYLOADS, Payloads, encode_snapshot, whole
 from knhk.engine.payloads import fetched, joined, refers
 from knhk.engine.replaying import Replay
+from knhk.engine.subscriptions import waits_of
 from knhk.engine.version import Version
 from knhk.errors import KnhkError, ReplayError, SnapshotError, StoreDamaged
-from knhk.journal import PAGE_MAX, UNFINISHED, InputRow, Journal, Record, Snapshot
+from knhk.journal import PAGE_MAX, UNFINISHED, InputRow, Journal, Record, Snapshot, Wait
 from knhk.journal.chain import Chain
 from knhk.kernel import Case
 from knhk.kernel.snapshot import FORMAT
@@ -208,9 +209,18 @@ def _refuse_misplaced(record: Record, case: Case) -> None:
         raise _Found(-1, why)
     if rest.is_parked and case.status is CaseStatus.running and case.offered:
         raise _Found(-1, f"it is parked, and `{case.offered[0]}` is offered")
+    waits, _ = waits_of(case)
+    # Those of a case that nobody has touched since they began to be written are not there.
+    if waits != record.waits and (record.waits or rest.is_parked):
+        why = f"they are {_told(record.waits)}, and it waits for {_told(waits)}"
+        raise _Found(-1, why, "the waits")
     items = {item.id: item for item in case.open_items}
     for lease in record.leases:
         item = items.get(lease.item)
         if item is None or item.state is not ItemState.started or item.attempt != lease.attempt:
             why = f"{lease.holder!r} holds attempt {lease.attempt} at work item {lease.item}"
             raise _Found(-1, f"{why}, which is not started", "the leases")
+
+
+def _told(waits: Sequence[Wait]) -> str:
+    return ", ".join(f"{each.name}({each.key})" for each in waits) or "nothing"

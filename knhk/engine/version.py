@@ -45,6 +45,8 @@ class Version:
         }
         self.facts: Final = Facts(workflow.net)
         everybody = (*performers.values(), *undoers.values())
+        #: Whether its cases take any message or signal.
+        self.hears: Final = bool(workflow.program.hears)
         #: Whether any of it may be work for somebody outside.
         self.has_outside: Final = any(isinstance(performer, Outside) for performer in everybody)
 

@@ -103,9 +103,25 @@ class ParkingSuite:
         journal.append([waits_for(case, *both) for case in ("c", "b", "a")])
 
         assert journal.waiting(MESSAGE, "paid", "k") == ("a", "b", "c")
-        assert journal.waiting(MESSAGE, "paid", "k", 2) == ("a", "b")
-        assert journal.waiting(MESSAGE, "paid", "k", 0) == ()
-        assert journal.waiting(MESSAGE, "paid", "k", -1) == ()
+        assert journal.waiting(MESSAGE, "paid", "k", limit=2) == ("a", "b")
+        assert journal.waiting(MESSAGE, "paid", "k", limit=0) == ()
+        assert journal.waiting(MESSAGE, "paid", "k", limit=-1) == ()
+
+    def test_those_that_wait_are_told_in_pages(self, journal: Journal) -> None:
+        journal.append([opening(case) for case in ("b", "a", "c", "d")])
+        journal.append(
+            [
+                waits_for("a", ("paid", "")),
+                waits_for("b", ("paid", "k")),
+                waits_for("c", ("paid", "l")),
+                waits_for("d", ("paid", "")),
+            ]
+        )
+
+        assert journal.waiting(MESSAGE, "paid", "k", limit=1) == ("a",)
+        assert journal.waiting(MESSAGE, "paid", "k", after="a", limit=2) == ("b", "d")
+        assert journal.waiting(MESSAGE, "paid", after="a") == ("d",)
+        assert journal.waiting(MESSAGE, "paid", "k", after="d") == ()
 
     def test_waits_are_given_whole_or_not_at_all(self, journal: Journal) -> None:
         journal.append([opening("a"), waits_for("a", ("paid", ""), ("sent", ""))])
