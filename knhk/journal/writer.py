@@ -40,7 +40,7 @@ from anyio.abc import TaskGroup
 from knhk.errors import JournalError, StoreAway, StoreFull, StoreUnavailable
 from knhk.journal.outage import Outage
 from knhk.journal.patience import PATIENCE_S, Patience
-from knhk.journal.protocol import Journal
+from knhk.journal.protocol import Journal, Launching
 from knhk.journal.record import Commit
 from knhk.surroundings import call_in_thread, stopwatch
 
@@ -114,6 +114,7 @@ class Writer:
         self._queue_bytes = 0
         #: Whether a short commit may be done in the event loop: never where it may wait for others.
         self._is_near = not journal.blocking or bool(getattr(journal, "local", False))
+        self._launching = journal if isinstance(journal, Launching) else None
         self._busy = busy if busy is not None else _ignore
         self._queue: deque[_Entry] = deque()
         self._wake = anyio.Event()
@@ -292,6 +293,8 @@ class Writer:
     async def _attempt(self, commits: list[Commit]) -> JournalError | None:
         is_short = len(commits) <= FEW
         try:
+            if self._launching is not None and await self._fly(self._launching, commits):
+                return None
             if self._is_near_for(len(commits)):
                 took_s = self._timed(commits)
             else:
@@ -308,6 +311,23 @@ class Writer:
             wrapped.__cause__ = error
             return wrapped
         return None
+
+    async def _fly(self, journal: Launching, commits: list[Commit]) -> bool:
+        """Have commits written while the event loop goes on; whether that is known to be done."""
+        flight = journal.launch(commits)
+        if flight is None:
+            return False
+        try:
+            with anyio.move_on_after(flight.answer_s):
+                while not flight.is_sent:
+                    await anyio.wait_writable(flight)
+                    flight.go_on()
+                while not flight.is_over:
+                    await anyio.wait_readable(flight)
+                    flight.landed()
+        finally:
+            flight.abandon()
+        return flight.is_written
 
     def _is_near_for(self, entries: int) -> bool:
         """Whether so many entries are written in the event loop itself."""
