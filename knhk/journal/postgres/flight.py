@@ -101,6 +101,9 @@ class Flight:
 
     def _send_one(self, statement: Statement, transformer: abc.Transformer) -> None:
         text, values = statement
+        if not values:
+            self._pg.send_query_params(text.encode(), None)
+            return
         formats = [PyFormat.BINARY] * len(values)
         params = transformer.dump_sequence(values, formats)
         types = transformer.types or ()

@@ -9,6 +9,9 @@ one transaction and, where no letters are received, one round trip
 it returns; with ``normal`` (``synchronous_commit = off``) a crash of the server may lose the last
 ones, never their order.
 
+The engine has the event loop send an ordinary append (:meth:`PostgresJournal.launch`), and asks a
+thread only for what came to no good end (:mod:`knhk.journal.postgres.flight`).
+
 An append whose connection was lost is in doubt: the server may have written it all the same.
 Before anything else is written its first input is looked for, once its session has ended. What was
 written is not written again, in this call or in later ones that bring the same commits, however
