@@ -203,7 +203,7 @@ class Cases:
         self._runtime.add(live)
         live.standing.move(row.status, row.outcome)
         if self._runtime.wants(row):
-            live.wake_up(stored)
+            live.wake_up()
         else:
             live.is_abandoned = True
             if live.case.status in UNFINISHED:

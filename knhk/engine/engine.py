@@ -27,6 +27,7 @@ from knhk.engine.callees import Callees
 from knhk.engine.cases import ENDED, Cases, Receipt
 from knhk.engine.catalogue import Catalogue, asked, in_thread
 from knhk.engine.clock import Clock, SystemClock
+from knhk.engine.collector import collector_at_rest
 from knhk.engine.concurrency import Concurrency
 from knhk.engine.events import Observer
 from knhk.engine.facts import NO_PAYLOADS, Payloads, decode_object, encode_json, read_outcome
@@ -405,7 +406,8 @@ class Engine:
         runtime = self._runtime("resuming")
         handles: list[CaseHandle] = []
         after: CaseRow | None = None
-        with runtime.slots.held_back():  # what had begun before goes first
+        # What had begun before goes first.
+        with runtime.slots.held_back(), collector_at_rest():
             while True:
                 asking = partial(
                     self._journal.cases, status=UNFINISHED, awake=not parked, after=after

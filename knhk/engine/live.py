@@ -37,7 +37,7 @@ from knhk.engine.parking import Parking
 from knhk.engine.payloads import put_away, put_away_known
 from knhk.engine.performer import Manner, Outside, SubWorkflow
 from knhk.engine.plain import jsonable
-from knhk.engine.replaying import revive, starts_again
+from knhk.engine.replaying import revive
 from knhk.engine.slots import Slots
 from knhk.engine.standing import CaseStanding
 from knhk.engine.subscriptions import waits_of
@@ -103,6 +103,7 @@ _log = logging.getLogger(__name__)
 SNAPSHOT_INPUT_BYTES: Final = 64
 #: The callees that wait for an event, and what they are called.
 EVENTS: Final = {CALLEE_MESSAGE: "message", CALLEE_SIGNAL: "signal"}
+_NOTHING: Final[dict[int, Start]] = {}
 #: What is no number of inputs.
 _NEVER: Final = 1 << 62
 
@@ -224,6 +225,8 @@ class LiveCase:
         self._known: set[bytes] | None = None
         #: Whether the journal may have it as parked.
         self.is_parked = False
+        #: What may have to be done again after loading.
+        self._at_work = _NOTHING
         #: The events that it waits for, as the journal has them; not known after loading.
         self._waits: tuple[Wait, ...] | None = () if seq == 0 else None
         #: Whether the journal has heard of it.
@@ -261,19 +264,21 @@ class LiveCase:
         Raises :class:`SnapshotError` where the whole history is needed, and
         :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
         """
-        case = revive(version, stored)
+        at_work: dict[int, Start] = {}
+        case = revive(version, stored, at_work)
         row, snapshot, rows = stored.row, stored.snapshot, stored.inputs
         sealed = rows[-1].hash if rows else b"" if snapshot is None else snapshot.hash
         live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed)
         if case.status in UNFINISHED:
             live.refuse_too_many()
+        if at_work:
+            live._at_work = at_work
         live.is_parked = True  # so it may be
         if stored.payloads:
             live._known = set(stored.payloads)
         if snapshot is not None:
             live._snapshot_at(snapshot.seq, len(snapshot.body))
-            known = {entry.item for entry in rows if entry.kind == START}
-            if not live.begun() <= known:
+            if not live.begun() <= at_work.keys():
                 raise SnapshotError(row.id, "work has begun before it")
         return live
 
@@ -285,10 +290,11 @@ class LiveCase:
             if item.state is ItemState.started and self._manner(item) is not Manner.outside
         }
 
-    def wake_up(self, stored: Stored) -> None:
+    def wake_up(self) -> None:
         """Go on after loading: do again what was being done, start what is offered."""
-        again = self.begun()
-        for start in list(starts_again(self.version, stored, again)) if again else ():
+        at_work, self._at_work = self._at_work, _NOTHING
+        again = self.begun() if at_work else ()
+        for start in [start for item, start in at_work.items() if item in again]:
             if self._admission is None:
                 self._dispatch(start)
             else:

@@ -407,7 +407,7 @@ import sys, time
 from pathlib import Path
 disk = Path(sys.argv[1])
 log = disk / "store.db-wal"
-while not log.exists() or log.stat().st_size < 100_000:
+while not log.exists() or log.stat().st_size < 300_000:
     time.sleep(0.001)
 with (disk / "filler").open("wb", buffering=0) as file:
     try:
