@@ -37,6 +37,7 @@ from knhk.errors import (
     JournalError,
     KnhkError,
     MisfitError,
+    ShardLost,
     SnapshotError,
     StoreAway,
     StoreDamaged,
@@ -99,9 +100,10 @@ class Cases:
     async def load(self, row: CaseRow, stored: Stored | None = None) -> LiveCase | None:
         """Bring a case back into memory, after its parents, and have it go on.
 
-        ``stored`` is what the journal has of it, where that has been read already. Gives nothing
-        for a case that has ended. Raises the family of :class:`~knhk.errors.KnhkError` for one
-        that cannot be brought back.
+        ``stored`` is what the journal has of it, where that has been read already, and no shard was
+        gained since. Gives nothing for a case that has ended. Raises the family of
+        :class:`~knhk.errors.KnhkError` for one that cannot be brought back, and among it
+        :class:`~knhk.errors.ShardLost` for one that another process runs.
         """
         line = [row]
         top: LiveCase | None = None
@@ -136,11 +138,13 @@ class Cases:
         Raises :class:`~knhk.errors.StoreAway` when the store is.
         """
         ids = [row.id for row in rows if row.id not in self._runtime.live]
+        turn = self._runtime.shards.turn
         stored = {one.row.id: one for one in await self._ask(self._journal.stored, ids)}
         for row in rows:
             await self._runtime.writer.room()
             try:
-                live = self._runtime.live.get(row.id) or await self.load(row, stored.get(row.id))
+                known = stored.get(row.id) if turn == self._runtime.shards.turn else None
+                live = self._runtime.live.get(row.id) or await self.load(row, known)
             except StoreAway:
                 raise
             except KnhkError as error:
@@ -154,12 +158,14 @@ class Cases:
 
         Raises :class:`~knhk.errors.StoreAway` when the store is.
         """
+        turn = self._runtime.shards.turn
         stored = await self._ask(self._journal.stored, ids)
         for one in stored:
             await self._runtime.writer.room()
             try:
                 if one.row.id not in self._runtime.live and one.row.status in UNFINISHED:
-                    await self.load(one.row, one)
+                    known = one if turn == self._runtime.shards.turn else None
+                    await self.load(one.row, known)
             except StoreAway:
                 raise
             except KnhkError as error:
@@ -173,6 +179,7 @@ class Cases:
                 self._runtime.acquit(case_id, row)
 
     async def _load_one(self, row: CaseRow, stored: Stored | None = None) -> LiveCase | None:
+        fence = self._runtime.fence(row.shard)
         opening = self._runtime.opening.get(row.id)
         if opening is not None:
             # Its row is there, and the engine is about to hear of it: it is not to run twice.
@@ -188,18 +195,20 @@ class Cases:
         if live is not None:  # somebody else was quicker
             return live
         try:
-            live = LiveCase.load(self._runtime, version, stored)
+            live = LiveCase.load(self._runtime, version, stored, fence)
         except SnapshotError:
             # It is of another release, damaged, or not enough: the inputs are all that counts.
             rows = await self._ask(self._journal.inputs, row.id)
             stored = await self._with_payloads(Stored(row, None, rows))
-            live = LiveCase.load(self._runtime, version, stored)
+            live = LiveCase.load(self._runtime, version, stored, fence)
         if live.case.status is not row.status and (fresh := await self.row(row.id)) != row:
             return await self._load_one(fresh)  # it was run, and has left memory, meanwhile
         if live.case.status in ENDED:
             return None
         if (other := self._runtime.live.get(row.id)) is not None:
             return other
+        if not self._runtime.shards.holds(fence):
+            raise ShardLost(row.shard)
         self._runtime.add(live)
         live.standing.move(row.status, row.outcome)
         if self._runtime.wants(row):
@@ -294,6 +303,7 @@ class Cases:
             parent_item=start.call.item,
             depth=depth,
             tenant=parent.standing.row.tenant,
+            shard=parent.standing.row.shard,
         )
         if self._runtime.wants(row):  # the item may be withdrawn, and that on its way to the disk
             await self.open(version, row, values, Receipt())

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar, final
+from typing import TYPE_CHECKING, Final, TypeVar, final
 
 import anyio
 
@@ -28,6 +28,7 @@ from knhk.engine.cases import ENDED, Cases, Receipt
 from knhk.engine.catalogue import Catalogue, asked, in_thread
 from knhk.engine.clock import Clock, SystemClock
 from knhk.engine.collector import collector_at_rest
+from knhk.engine.company import Company, process_name
 from knhk.engine.concurrency import Concurrency
 from knhk.engine.events import Observer
 from knhk.engine.facts import NO_PAYLOADS, Payloads, decode_object, encode_json, read_outcome
@@ -41,6 +42,7 @@ from knhk.engine.opening import all_parameters
 from knhk.engine.parking import AFTER_S
 from knhk.engine.payloads import fetched, joined, refers
 from knhk.engine.plain import JSON, jsonable
+from knhk.engine.relay import Relay, carried, relayed
 from knhk.engine.repairing import item_to_release, item_to_skip
 from knhk.engine.replaying import replay
 from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report, report_at
@@ -64,11 +66,13 @@ from knhk.errors import (
     MisfitError,
     NotOffered,
     ResultError,
+    ShardLost,
     StoreAway,
     UnknownName,
     UsageError,
 )
 from knhk.journal import (
+    LEASE_S,
     MEMORY,
     PATIENCE_S,
     UNFINISHED,
@@ -76,6 +80,7 @@ from knhk.journal import (
     Durability,
     InputRow,
     Journal,
+    SharedJournal,
     Stream,
     VersionRow,
     open_journal,
@@ -108,6 +113,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
+#: How long a newer version that another process deploys may stay unknown to one that hears of it.
+NEWEST_S: Final = 0.5
+
 T = TypeVar("T")
 
 
@@ -130,6 +138,10 @@ class Engine:
         self._running = runtime
         self._depth_max = depth_max
         self._patience_s = patience_s
+        #: The other processes, where the store is shared, and what is asked of them.
+        self._company: Company | None = None
+        self.relay: Relay | None = None
+        self._newest_at = 0.0
 
     @classmethod
     @asynccontextmanager
@@ -144,6 +156,7 @@ class Engine:
         depth_max: int = DEPTH_MAX,
         park_after_s: float = AFTER_S,
         patience_s: float = PATIENCE_S,
+        lease_s: float = LEASE_S,
         concurrency: Concurrency | None = None,
         stalled_after_s: float = STALLED_AFTER_S,
         limits: Limits = USUAL,
@@ -161,14 +174,18 @@ class Engine:
         that has had nothing to do for ``park_after_s`` leaves memory until it is woken.
         When the store goes away later (its server is down, its disk is full) work waits until it
         is back; calls raise :class:`~knhk.errors.StoreAway` when they had to wait for
-        ``patience_s``. ``limits`` are how much else the engine takes; ``concurrency`` limits what
-        is at work at once, and says how tenants share.
+        ``patience_s``. Of a store in PostgreSQL other processes may run a part of the cases, and
+        take over those of one that has not been heard of for ``lease_s``. ``limits`` are how much
+        else the engine takes; ``concurrency`` limits what is at work at once, and says how tenants
+        share.
         ``observer`` is called for every event; every ``stalled_after_s`` it is told of the cases
         that :meth:`stalled` finds, once of each. Raises the family of
         :class:`~knhk.errors.JournalError` for a store that cannot be used.
         """
         if depth_max < 0:
             raise UsageError(f"depth_max is how deep sub-cases may stand, not {depth_max}")
+        if lease_s <= 0:
+            raise UsageError(f"lease_s is how many seconds nothing is heard, not {lease_s}")
         if isinstance(store, (str, os.PathLike)):
             opening = partial(open_journal, store, durability=durability, reading=reading)
             journal = await call_in_thread(opening)
@@ -190,6 +207,8 @@ class Engine:
             callees = Callees(runtime.threads, connectors, shares)
             catalogue = Catalogue(journal, installed, callees, patience_s)
             engine = cls(journal, clock, catalogue, runtime, depth_max, patience_s)
+            if isinstance(journal, SharedJournal):
+                await engine._join(journal, runtime, lease_s, resumes=resume)
             watch = StallWatch(
                 partial(engine.stalled, after_s=stalled_after_s), runtime, stalled_after_s
             )
@@ -212,6 +231,10 @@ class Engine:
                 anyio.create_task_group() as workers,
             ):
                 runtime.run(workers, keepers, self._cases(runtime))
+                if self._company is not None and self.relay is not None:
+                    await self._company.look()
+                    self.relay.run(workers)
+                    self._company.run(workers)
                 if runtime.observed:
                     workers.start_soon(watch.run, name="knhk stall watch")
                 try:
@@ -233,6 +256,31 @@ class Engine:
         if raised is not None:
             raise raised
 
+    async def _join(
+        self, journal: SharedJournal, runtime: Runtime, lease_s: float, *, resumes: bool
+    ) -> None:
+        """Be one of the processes that run the store."""
+        joining = partial(journal.join, process_name(), lease_s=lease_s, is_modest=not resumes)
+        membership = await call_in_thread(joining)
+        self._company = Company(
+            membership,
+            runtime,
+            self._pick_up,
+            self._heard,
+            resumes=resumes,
+            patience_s=self._patience_s,
+        )
+        self.relay = Relay(self, self._company, membership, self._patience_s)
+
+    async def _heard(self) -> None:
+        """Other processes may have done something, such as to deploy a workflow."""
+        now = anyio.current_time()
+        if now - self._newest_at >= NEWEST_S:
+            self._newest_at = now
+            self._catalogue.forget_newest()
+        if self.relay is not None:
+            await self.relay.look()
+
     # Deploying
 
     async def deploy(self, source: str | Path | Module) -> Module:
@@ -243,7 +291,11 @@ class Engine:
         :class:`~knhk.errors.DeployError` for callees that are not there.
         """
         self._runtime("deploying a workflow")
-        return await self._catalogue.deploy(source, self._clock.now_us())
+        module = await self._catalogue.deploy(source, self._clock.now_us())
+        if self._company is not None:
+            with suppress(StoreAway):  # else they hear of it a little later
+                await self._company.tell()
+        return module
 
     # Cases
 
@@ -283,10 +335,17 @@ class Engine:
         await runtime.writer.admission()
         if case_id is None:
             case_id = fresh_case_id(workflow, now_us)
-        row = CaseRow(case_id, version.name, version.digest, now_us, tenant=tenant or "")
-        receipt = Receipt(runtime.writer.patience)
-        live = await self._cases(runtime).open(version, row, values, receipt)
-        return CaseHandle(live.standing, self._outcome)
+        while True:
+            shard = 0 if self._company is None else await self._company.home()
+            row = CaseRow(
+                case_id, version.name, version.digest, now_us, tenant=tenant or "", shard=shard
+            )
+            receipt = Receipt(runtime.writer.patience)
+            try:
+                live = await self._cases(runtime).open(version, row, values, receipt)
+            except ShardLost:
+                continue  # it has not begun, and does on another shard
+            return CaseHandle(live.standing, self._outcome)
 
     async def case(self, case_id: str) -> CaseHandle:
         """The handle of a case; raises :class:`~knhk.errors.UnknownName`."""
@@ -404,22 +463,35 @@ class Engine:
         be picked up is in :attr:`stranded`, and is tried again the next time.
         """
         runtime = self._runtime("resuming")
+        if self._company is not None:
+            await self._company.settle()
+        handles = await self._pick_up(runtime.shards.only, parked=parked)
+        await self._cases(runtime).acquit()
+        return handles
+
+    async def _pick_up(
+        self, shards: Sequence[int] | None, *, parked: bool = False
+    ) -> tuple[CaseHandle, ...]:
+        """Pick up the unfinished cases of some shards, or all there are, oldest first."""
+        runtime = self._runtime("resuming")
         handles: list[CaseHandle] = []
         after: CaseRow | None = None
         # What had begun before goes first.
         with runtime.slots.held_back(), collector_at_rest():
             while True:
                 asking = partial(
-                    self._journal.cases, status=UNFINISHED, awake=not parked, after=after
+                    self._journal.cases,
+                    status=UNFINISHED,
+                    awake=not parked,
+                    shards=shards,
+                    after=after,
                 )
                 page = await self._ask(asking)
                 if not page:
-                    break
+                    return tuple(handles)
                 after = page[-1]
                 loaded = self._cases(runtime).load_all(page)
                 handles.extend([CaseHandle(live.standing, self._outcome) async for live in loaded])
-        await self._cases(runtime).acquit()
-        return tuple(handles)
 
     @property
     def stranded(self) -> Mapping[str, KnhkError]:
@@ -475,13 +547,18 @@ class Engine:
                 found.extend(_offers(live))
         return tuple(found)
 
+    @relayed
     async def waits(self, case_id: str) -> Waits | None:
         """What a case waits for from outside, with its sub-cases, if there is nothing else.
 
         It is ``None`` while the engine itself has something to do for it, or waits for a time,
-        and for a case that is not in memory.
+        and for a case that is in nobody's memory.
         """
         runtime = self._runtime("asking what a case waits for")
+        if runtime.shards.is_shared and case_id not in runtime.live:
+            row = await self._row(case_id)
+            if row.status in UNFINISHED:
+                runtime.fence(row.shard)
         work: list[WorkOffer] = []
         events: list[EventWait] = []
         family = [case_id]
@@ -497,6 +574,7 @@ class Engine:
             family.extend(live.sub_cases())
         return Waits(tuple(work), tuple(events))
 
+    @relayed
     async def claim(self, case_id: str, which: str | int) -> int:
         """Start work for outside: by task name the oldest item offered, or by its number.
 
@@ -508,6 +586,7 @@ class Engine:
             await self._give(live, facts, live.case.item(number).task)
             return number
 
+    @relayed
     async def complete(self, case_id: str, which: str | int, value: object = None) -> None:
         """Complete work for outside: by task name the oldest item, or by the item's number.
 
@@ -524,6 +603,7 @@ class Engine:
             except MisfitError as error:
                 raise ResultError(task, error.misfits) from error
 
+    @relayed
     async def fail(self, case_id: str, which: str | int, error: str, message: str = "") -> None:
         """Fail the attempt at work for outside, with the name of an error."""
         async with self._reached(case_id, "failing work") as live:
@@ -564,6 +644,7 @@ class Engine:
             return number, [Input(START, self._now_us(live), number)]
         return number, []
 
+    @relayed
     async def withdraw(self, case_id: str, task: str) -> None:
         """Cancel a task of a case: all its items, and the tokens they would have taken.
 
@@ -574,6 +655,7 @@ class Engine:
             _check_task(live, task)
             await self._give(live, [Input(WITHDRAW, self._now_us(live), task=task)], task)
 
+    @relayed
     async def add_instance(self, case_id: str, task: str, value: object = None) -> None:
         """Add an instance to an ``open`` multiple-instance task (pattern 15).
 
@@ -591,6 +673,7 @@ class Engine:
 
     # Events
 
+    @relayed
     async def send(
         self, case_id: str, name: str, payload: object = None, key: object = None
     ) -> bool:
@@ -604,6 +687,7 @@ class Engine:
         value = _plain(f"message {name!r}", {"key": key, "payload": payload})
         return await self._event(MESSAGE, case_id, name, value) > 0
 
+    @relayed
     async def signal(self, case_id: str, name: str, payload: object = None) -> int:
         """Send a signal to a case: how many items it started or interrupted.
 
@@ -633,14 +717,17 @@ class Engine:
 
     # Steering
 
+    @relayed
     async def suspend(self, case_id: str) -> None:
         """Let a case stand still: nothing new is begun, what runs may end."""
         await self._steer(case_id, SUSPEND, "suspending it", (CaseStatus.running,))
 
+    @relayed
     async def resume_case(self, case_id: str) -> None:
         """Have a suspended case go on."""
         await self._steer(case_id, RESUME, "resuming it", (CaseStatus.suspended,))
 
+    @relayed
     async def retry(self, case_id: str, task: str | None = None) -> None:
         """Have a failed case go on: what failed is done again, with fresh attempts.
 
@@ -652,6 +739,7 @@ class Engine:
         await self._refuse_a_part(case_id, "retrying it alone")
         await self._steer(case_id, RESUME, "retrying it", (CaseStatus.failed,), task or "")
 
+    @relayed
     async def skip(self, case_id: str, which: str | int, value: object = None) -> None:
         """Take work for done, with ``value`` as its result; what runs of it is stopped.
 
@@ -674,6 +762,7 @@ class Engine:
             except MisfitError as error:
                 raise ResultError(item.task, error.misfits) from error
 
+    @relayed
     async def release(self, case_id: str, which: str | int) -> None:
         """Give started work back: it is stopped, and offered anew without using up a retry.
 
@@ -686,6 +775,7 @@ class Engine:
             item = item_to_release(live.case, which)
             await self._give(live, [Input(RELEASE, self._now_us(live), item.id)], item.task)
 
+    @relayed
     async def cancel(self, case_id: str, *, compensate: bool = False) -> None:
         """Withdraw all work of a case; it has then no result.
 
@@ -728,7 +818,8 @@ class Engine:
         check_case_id(new_id)
         rows, payloads = await self._history(row)
         version = await self._catalogue.version(row.workflow, row.digest)
-        commit = forked(version, row, up_to(rows, at), payloads, new_id)
+        shard = 0 if self._company is None else await self._company.home()
+        commit = forked(version, row, up_to(rows, at), payloads, new_id, runtime.fence(shard))
         await runtime.writer.admission()
         receipt = Receipt(runtime.writer.patience)
         runtime.writer.put(commit, Stream(), receipt)
@@ -755,7 +846,7 @@ class Engine:
         """
         receipt = Receipt(self._runtime("writing").writer.patience)
         try:
-            taken = live.give(*facts, written=receipt)
+            taken = live.give(*facts, written=receipt, carries=carried())
         except Refused as refused:
             if task:
                 raise NotOffered(task, str(refused)) from None

@@ -57,6 +57,7 @@ from knhk.journal import (
     UNFINISHED,
     CaseRow,
     Commit,
+    Fence,
     InputRow,
     Rest,
     Snapshot,
@@ -129,6 +130,9 @@ class Host(Protocol):
     def standing(self, row: CaseRow) -> CaseStanding:
         """Where the case stands, shared by all who ask."""
 
+    def fence(self, shard: int) -> Fence | None:
+        """What commits to a case of that shard carry, or :class:`ShardLost`."""
+
     def tell(self, case: LiveCase, events: list[Event], moved: Standing | None) -> None:
         """Tell the observer what a commit has made true."""
 
@@ -156,7 +160,7 @@ class Host(Protocol):
     def wants(self, row: CaseRow) -> bool:
         """Whether a case is no part of another, or one that is waited for."""
 
-    def unpark(self, case_id: str) -> None:
+    def unpark(self, case_id: str, fence: Fence | None) -> None:
         """Have the journal know that a case is not parked, or not any more."""
 
     def listens(self, waits: tuple[Wait, ...]) -> None:
@@ -201,14 +205,19 @@ class LiveCase:
         standing: CaseStanding,
         seq: int,
         sealed: bytes,
+        fence: Fence | None,
     ) -> None:
         self.id: Final = case.id
         self.version: Final = version
         self.case: Final = case
         self.standing: Final = standing
+        #: What its commits stand under, where other processes may run the store too.
+        self.fence: Final = fence
         self._tenant: Final = standing.row.tenant
         self._runtime = runtime
         self._stream = Stream()
+        #: Why it is not run here any more.
+        self._gone: JournalError | None = None
         self._seq = seq
         self._hash = sealed
         self._pending = 0
@@ -251,16 +260,19 @@ class LiveCase:
         parameters: dict[str, object],
         written: Callable[[JournalError | None], None],
     ) -> LiveCase:
-        """A case that begins with ``parameters``, which fit."""
+        """A case that begins with ``parameters``, which fit; raises :class:`ShardLost`."""
+        fence = runtime.fence(row.shard)
         case = Case(version.workflow.program, row.id, keeps_history=False)
-        live = cls(runtime, version, case, runtime.standing(row), 0, hash_of_opening(row))
+        standing = runtime.standing(row)
+        live = cls(runtime, version, case, standing, 0, hash_of_opening(row), fence)
         live._give_all([Input(CREATE, row.created_us, value=parameters)], row, written)
         return live
 
     @classmethod
-    def load(cls, runtime: Host, version: Version, stored: Stored) -> LiveCase:
+    def load(cls, runtime: Host, version: Version, stored: Stored, fence: Fence | None) -> LiveCase:
         """The case that the journal has kept; :meth:`wake_up` has it go on.
 
+        The ``fence`` was asked for before it was read.
         Raises :class:`SnapshotError` where the whole history is needed, and
         :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
         """
@@ -268,7 +280,7 @@ class LiveCase:
         case = revive(version, stored, at_work)
         row, snapshot, rows = stored.row, stored.snapshot, stored.inputs
         sealed = rows[-1].hash if rows else b"" if snapshot is None else snapshot.hash
-        live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed)
+        live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed, fence)
         if case.status in UNFINISHED:
             live.refuse_too_many()
         if at_work:
@@ -350,6 +362,8 @@ class LiveCase:
         """Whether it has nothing to do but to wait, and nobody outside has work of it."""
         if self._pending or self._stream.error is not None or self.is_abandoned:
             return False
+        if self._gone is not None:
+            return False
         if self._admission is not None and self._admission.is_waiting:
             return False
         if self.standing.status not in UNFINISHED or not self._runtime.wants(self.standing.row):
@@ -373,7 +387,7 @@ class LiveCase:
         acts = _Acts()
         is_new = self._waits is None and self.version.hears
         waits = self._changed_waits(acts) if is_new else None
-        commit = Commit(self.id, snapshot=snapshot, rest=rest, waits=waits)
+        commit = Commit(self.id, snapshot=snapshot, rest=rest, waits=waits, fence=self.fence)
         self._runtime.writer.put(commit, self._stream, partial(self._parked, acts.waits))
 
     def _parked(self, waits: tuple[Wait, ...], error: JournalError | None) -> None:
@@ -408,15 +422,19 @@ class LiveCase:
     # Facts
 
     def give(
-        self, *facts: Input, written: Callable[[JournalError | None], None] | None = None
+        self,
+        *facts: Input,
+        written: Callable[[JournalError | None], None] | None = None,
+        carries: tuple[str, ...] = (),
     ) -> int:
         """Apply facts, write them, then act. The first may be refused: :class:`Refused`.
 
-        ``written`` is told when the journal has them, or that it could not take them. Gives
+        ``written`` is told when the journal has them, or that it could not take them; with them it
+        is noted that the commands ``carries`` have been carried out. Gives
         how many items a message or a signal among them has started or interrupted. Raises
         :class:`MisfitError` for a value that cannot be written.
         """
-        return self._give_all(list(facts), None, written)
+        return self._give_all(list(facts), None, written, carries=carries)
 
     def cancel(self) -> None:
         """Cancel the case, if that can still be."""
@@ -464,9 +482,11 @@ class LiveCase:
         written: Callable[[JournalError | None], None] | None,
         event: Event | None = None,
         received: tuple[str, ...] = (),
+        carries: tuple[str, ...] = (),
     ) -> int:
-        if self._stream.error is not None:
-            raise self._stream.error
+        broken = self._gone or self._stream.error
+        if broken is not None:
+            raise broken
         self.refuse_too_many()
         # All bodies first: once a fact has been applied nothing may stand in its way.
         waiting = [(fact, self._body(fact)) for fact in facts]
@@ -506,11 +526,20 @@ class LiveCase:
             moved = replace(moved, outcome=self._put_away(moved.outcome, acts))
         blobs = () if acts.blobs is None else tuple(acts.blobs.items())
         waits = self._changed_waits(acts) if self.version.hears else None
-        self._runtime.writer.put(
-            Commit(self.id, tuple(rows), opened, moved, snapshot, rest, waits, blobs, received),
-            self._stream,
-            partial(self._written, acts, written),
+        commit = Commit(
+            self.id,
+            tuple(rows),
+            opened,
+            moved,
+            snapshot,
+            rest,
+            waits,
+            blobs,
+            received,
+            fence=self.fence,
+            carries=carries,
         )
+        self._runtime.writer.put(commit, self._stream, partial(self._written, acts, written))
         if self._admission is not None:
             self._admission.serve()
         return acts.taken
@@ -519,7 +548,7 @@ class LiveCase:
         """What a commit says of parking: the case is awake, and so is what it lets go of."""
         for sub_case in acts.unwanted:
             # Written before that: else nobody would wake it after a crash, to be cancelled.
-            self._runtime.unpark(sub_case)
+            self._runtime.unpark(sub_case, self.fence)
         if not self.is_parked:
             return None
         self.is_parked = False
@@ -696,7 +725,10 @@ class LiveCase:
             if not self.is_written:
                 self.is_written = True
                 self._runtime.add(self)
-            self._act(acts)
+            if self._gone is None:
+                self._act(acts)
+            else:
+                self._tell(acts)  # it runs elsewhere now, and there is acted upon what is so
         if written is not None:
             written(error)
 
@@ -708,10 +740,7 @@ class LiveCase:
                 work.stop()
         for sub_case in acts.unwanted:
             self._runtime.abandon(sub_case)
-        if self._runtime.observed:
-            self._runtime.tell(self, acts.events, acts.moved)
-        if acts.moved is not None:
-            self.standing.move(acts.moved.status, acts.moved.outcome)
+        self._tell(acts)
         if acts.wakes and self.case.next_wake_us >= 0:
             self._runtime.timers.wake(self.id, self.case.next_wake_us)
         if acts.waits:
@@ -721,6 +750,13 @@ class LiveCase:
         if acts.moved is not None and acts.moved.status not in UNFINISHED:
             self._runtime.settled(self)
         self._rest_or_leave()
+
+    def _tell(self, acts: _Acts) -> None:
+        """Tell those who look on what the journal now says is so."""
+        if self._runtime.observed:
+            self._runtime.tell(self, acts.events, acts.moved)
+        if acts.moved is not None:
+            self.standing.move(acts.moved.status, acts.moved.outcome)
 
     def _dispatch(self, start: Start) -> None:
         """Have the work done, unless it has been stopped since it was started."""
@@ -816,6 +852,14 @@ class LiveCase:
         except KnhkError as error:
             self._runtime.lose(self, error)
 
+    def drop(self, problem: JournalError) -> None:
+        """Let go of a case that another process runs: nothing more is begun here.
+
+        What is in the queue of the journal is written as long as the fence stands.
+        """
+        self._gone = problem
+        self.stop()
+
     def stop(self) -> None:
         """Stop all work; nothing of it is written."""
         if self._admission is not None:
@@ -826,7 +870,7 @@ class LiveCase:
 
     def _rest_or_leave(self) -> None:
         """Leave memory when all is done, and rest when there is nothing to do."""
-        if self._pending:
+        if self._pending or self._gone is not None:
             return
         if self.standing.status in UNFINISHED:
             if not self._work or self.can_park():

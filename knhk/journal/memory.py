@@ -120,7 +120,7 @@ class MemoryJournal:
                 continue
             length = lengths.get(commit.case, len(self._inputs.get(commit.case, ())))
             known = commit.case in lengths or commit.case in self._cases
-            if not known and commit == Commit(commit.case, rest=_AWAKE):
+            if not known and commit == Commit(commit.case, rest=_AWAKE, fence=commit.fence):
                 continue
             if known == (commit.opened is not None):
                 raise JournalConflict(commit.case, 0 if known else length)

@@ -79,7 +79,7 @@ class Ledger:
             self.shadows[commit.case] = self._shadow(commit.opened)
         shadow = self.shadows.get(commit.case)
         if shadow is None:
-            if commit == Commit(commit.case, rest=Rest(is_parked=False)):
+            if commit == Commit(commit.case, rest=Rest(is_parked=False), fence=commit.fence):
                 return ""  # a sub-case that its parent has let go of, and that was never begun
             return f"case {commit.case} was never opened"
         for row in commit.inputs:
