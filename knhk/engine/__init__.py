@@ -10,6 +10,7 @@ from knhk.engine.engine import Engine
 from knhk.engine.events import Event, Observer
 from knhk.engine.handle import CaseHandle
 from knhk.engine.limits import Limits
+from knhk.engine.messages import KeptMessage
 from knhk.engine.report import (
     CaseReport,
     EventWait,
@@ -34,6 +35,7 @@ __all__ = [
     "EventWait",
     "Fault",
     "ItemReport",
+    "KeptMessage",
     "LimitUse",
     "Limits",
     "Observer",

@@ -7,7 +7,15 @@ from typing import Final
 
 from knhk.errors import UsageError
 
-__all__ = ["NAME_MAX", "check_case_id", "check_event_name", "check_tenant", "fresh_case_id"]
+__all__ = [
+    "NAME_MAX",
+    "check_case_id",
+    "check_event_name",
+    "check_message_id",
+    "check_tenant",
+    "fresh_case_id",
+    "fresh_message_id",
+]
 
 #: The longest name of a case, of a tenant, and of a message or signal.
 NAME_MAX: Final = 255
@@ -21,6 +29,11 @@ def fresh_case_id(workflow: str, now_us: int) -> str:
     than half of what it costs with random names.
     """
     return f"{workflow}-{now_us:013x}{secrets.token_hex(6)}"
+
+
+def fresh_message_id(now_us: int) -> str:
+    """An id for a message that nobody has named; no other message has it."""
+    return f"{now_us:013x}{secrets.token_hex(6)}"
 
 
 def check_case_id(case_id: str) -> None:
@@ -44,6 +57,14 @@ def check_event_name(kind: str, name: str) -> None:
     if not _is_name(name):
         raise UsageError(
             f"the name of a {kind} is 1 to {NAME_MAX} printable characters, not {name[:40]!r}"
+        )
+
+
+def check_message_id(message_id: str) -> None:
+    """Raises :class:`UsageError` for what is no id of a message."""
+    if not isinstance(message_id, str) or not _is_name(message_id):
+        raise UsageError(
+            f"the id of a message is 1 to {NAME_MAX} printable characters, not {message_id!r:.60}"
         )
 
 
