@@ -22,7 +22,7 @@ from typing import Final, TypeVar, final
 from knhk.engine.catalogue import Catalogue, asked
 from knhk.engine.facts import read_outcome
 from knhk.engine.failing import failure_of
-from knhk.engine.kin import TooDeep, ending_of, is_wanted, named, sub_case_id
+from knhk.engine.kin import TooDeep, ending_of, named, sub_case_id
 from knhk.engine.live import LiveCase
 from knhk.engine.payloads import fetched, joined, refers
 from knhk.engine.performer import SubWorkflow
@@ -211,8 +211,8 @@ class Cases:
             raise ShardLost(row.shard)
         self._runtime.add(live)
         live.standing.move(row.status, row.outcome)
-        if self._is_wanted(row):
-            live.wake_up(stored)
+        if self._runtime.wants(row):
+            live.wake_up()
         else:
             live.is_abandoned = True
             if live.case.status in UNFINISHED:
@@ -228,13 +228,6 @@ class Cases:
             return stored
         payloads = await self._ask(fetched, self._journal, bodies)
         return stored._replace(payloads=payloads)
-
-    def _is_wanted(self, row: CaseRow) -> bool:
-        """Whether a case is no part of another, or one that is waited for."""
-        if not row.parent:
-            return True
-        parent = self._runtime.live.get(row.parent)
-        return parent is not None and not parent.is_abandoned and is_wanted(parent.case, row)
 
     async def row(self, case_id: str) -> CaseRow:
         """The row of a case, or :class:`~knhk.errors.UnknownName`."""
@@ -312,7 +305,8 @@ class Cases:
             tenant=parent.standing.row.tenant,
             shard=parent.standing.row.shard,
         )
-        await self.open(version, row, values, Receipt())
+        if self._runtime.wants(row):  # the item may be withdrawn, and that on its way to the disk
+            await self.open(version, row, values, Receipt())
 
     async def cancel(self, case_id: str) -> None:
         """Cancel a sub-case that is not wanted any more, if it is there and has not ended.
@@ -320,6 +314,9 @@ class Cases:
         Raises :class:`~knhk.errors.StoreAway` when the store is; then it may be asked again.
         """
         await self._runtime.writer.room()
+        opening = self._runtime.opening.get(case_id)
+        if opening is not None:
+            await opening.ended()
         live = self._runtime.live.get(case_id)
         if live is not None:
             live.cancel()

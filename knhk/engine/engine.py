@@ -27,6 +27,7 @@ from knhk.engine.callees import Callees
 from knhk.engine.cases import ENDED, Cases, Receipt
 from knhk.engine.catalogue import Catalogue, asked, in_thread
 from knhk.engine.clock import Clock, SystemClock
+from knhk.engine.collector import collector_at_rest
 from knhk.engine.company import Company
 from knhk.engine.concurrency import Concurrency
 from knhk.engine.events import Observer
@@ -486,7 +487,8 @@ class Engine:
         """Pick up the unfinished cases of some shards, or all there are, oldest first."""
         handles: list[CaseHandle] = []
         after: CaseRow | None = None
-        with runtime.slots.held_back():  # what had begun before goes first
+        # What had begun before goes first.
+        with runtime.slots.held_back(), collector_at_rest():
             while True:
                 asking = partial(
                     self._journal.cases,

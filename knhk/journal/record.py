@@ -93,7 +93,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Whether a case is parked, and when it wants to be woken then (-1: by no time)."""
+    """Whether a case is parked, and when it wants to be woken then (-1: by no time).
+
+    One of a case that is not there, which says that it is not parked, changes nothing.
+    """
 
     is_parked: bool
     wake_us: int = -1

@@ -42,6 +42,16 @@ class ParkingSuite:
         assert [found.id for found in journal.cases(awake=True)] == ["a"]
         assert journal.sleepers(9) == ((4, "b"),)
 
+    def test_a_case_that_is_not_there_can_be_said_to_be_awake(self, journal: Journal) -> None:
+        journal.append([opening("a"), Commit("b", rest=Rest(is_parked=False))])
+
+        assert [found.id for found in journal.cases()] == ["a"]
+        assert journal.record("b") is None
+        assert journal.check() == ""
+
+        journal.append([opening("b")])
+        assert [found.id for found in journal.cases(awake=True)] == ["a", "b"]
+
     def test_sleepers_are_told_in_the_order_of_their_times(self, journal: Journal) -> None:
         times = {"a": 7, "c": 5, "b": 5, "d": 2**62, "e": 0}
         journal.append([opening(case) for case in [*times, "never"]])
