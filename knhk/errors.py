@@ -210,6 +210,25 @@ class NotOffered(UsageError):
         super().__init__(f"task {task!r}: {why}")
 
 
+class ClaimLost(UsageError):
+    """Somebody outside came with an attempt at work that is over, so that nothing has changed.
+
+    Its lease has run out, it was given back, or the case wants it no more. A result that came with
+    it is in the history of the case, as ``late``.
+    """
+
+    def __init__(self, task: str, case: str, item: int, attempt: int, why: str) -> None:
+        self.task = task
+        self.case = case
+        self.item = item
+        self.attempt = attempt
+        self.why = why
+        super().__init__(
+            f"attempt {attempt} at work item {item} of task {task!r} in case {case!r} is over:"
+            f" {why}; claim it anew if it is offered"
+        )
+
+
 class CaseEnded(UsageError):
     """Something was asked of a case that its status does not allow."""
 

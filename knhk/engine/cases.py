@@ -96,12 +96,14 @@ class Cases:
 
     # Those of the journal
 
-    async def load(self, row: CaseRow, stored: Stored | None = None) -> LiveCase | None:
+    async def load(
+        self, row: CaseRow, stored: Stored | None = None, *, even_ended: bool = False
+    ) -> LiveCase | None:
         """Bring a case back into memory, after its parents, and have it go on.
 
         ``stored`` is what the journal has of it, where that has been read already. Gives nothing
-        for a case that has ended. Raises the family of :class:`~knhk.errors.KnhkError` for one
-        that cannot be brought back.
+        for a case that has ended, unless ``even_ended``. Raises the family of
+        :class:`~knhk.errors.KnhkError` for one that cannot be brought back.
         """
         line = [row]
         top: LiveCase | None = None
@@ -125,7 +127,9 @@ class Cases:
             while line:
                 row = line.pop()
                 last = None if line else stored
-                live = self._runtime.live.get(row.id) or await self._load_one(row, last)
+                live = self._runtime.live.get(row.id) or await self._load_one(
+                    row, last, even_ended=even_ended and not line
+                )
                 if live is not None and line:
                     held.enter_context(live.kept())
         return live
@@ -172,7 +176,9 @@ class Cases:
             if row is None or row.status not in UNFINISHED:
                 self._runtime.acquit(case_id, row)
 
-    async def _load_one(self, row: CaseRow, stored: Stored | None = None) -> LiveCase | None:
+    async def _load_one(
+        self, row: CaseRow, stored: Stored | None = None, *, even_ended: bool = False
+    ) -> LiveCase | None:
         opening = self._runtime.opening.get(row.id)
         if opening is not None:
             # Its row is there, and the engine is about to hear of it: it is not to run twice.
@@ -192,11 +198,12 @@ class Cases:
         except SnapshotError:
             # It is of another release, damaged, or not enough: the inputs are all that counts.
             rows = await self._ask(self._journal.inputs, row.id)
-            stored = await self._with_payloads(Stored(row, None, rows))
+            stored = await self._with_payloads(stored._replace(snapshot=None, inputs=rows))
             live = LiveCase.load(self._runtime, version, stored)
         if live.case.status is not row.status and (fresh := await self.row(row.id)) != row:
-            return await self._load_one(fresh)  # it was run, and has left memory, meanwhile
-        if live.case.status in ENDED:
+            # It was run, and has left memory, meanwhile.
+            return await self._load_one(fresh, even_ended=even_ended)
+        if live.case.status in ENDED and not even_ended:
             return None
         if (other := self._runtime.live.get(row.id)) is not None:
             return other

@@ -178,6 +178,14 @@ class Runtime:
             self.timers.forget(live.id)
             self.parking.stirs(live.id)
 
+    def parked(self, live: LiveCase, wake_us: int) -> None:
+        """The case waits: it leaves memory until then, and its parent may follow."""
+        self.forget(live)
+        self.parking.parked(live.id, wake_us)
+        parent = live.standing.row.parent
+        if parent in self.live:
+            self.parking.rests(parent)  # whether all else has left memory is seen when it is due
+
     def is_live(self, case_id: str) -> bool:
         """Whether a case is in memory."""
         return case_id in self.live
