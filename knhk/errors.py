@@ -210,7 +210,7 @@ class NotOffered(UsageError):
         super().__init__(f"task {task!r}: {why}")
 
 
-class ClaimLost(UsageError):
+class ClaimLost(NotOffered):
     """Somebody outside came with an attempt at work that is over, so that nothing has changed.
 
     Its lease has run out, it was given back, or the case wants it no more. A result that came with
@@ -218,14 +218,13 @@ class ClaimLost(UsageError):
     """
 
     def __init__(self, task: str, case: str, item: int, attempt: int, why: str) -> None:
-        self.task = task
         self.case = case
         self.item = item
         self.attempt = attempt
-        self.why = why
         super().__init__(
-            f"attempt {attempt} at work item {item} of task {task!r} in case {case!r} is over:"
-            f" {why}; claim it anew if it is offered"
+            task,
+            f"attempt {attempt} at work item {item} of case {case!r} is over: {why};"
+            " claim it anew if it is offered",
         )
 
 

@@ -140,34 +140,37 @@ class Cases:
         Raises :class:`~knhk.errors.StoreAway` when the store is.
         """
         ids = [row.id for row in rows if row.id not in self._runtime.live]
-        stored = {one.row.id: one for one in await self._ask(self._journal.stored, ids)}
-        for row in rows:
-            await self._runtime.writer.room()
-            try:
-                live = self._runtime.live.get(row.id) or await self.load(row, stored.get(row.id))
-            except StoreAway:
-                raise
-            except KnhkError as error:
-                self._runtime.strand(row, error)
-                continue
-            if live is not None:  # else it has ended meanwhile
-                yield live
+        with self._runtime.reading() as gone:
+            stored = {one.row.id: one for one in await self._ask(self._journal.stored, ids)}
+            for row in rows:
+                await self._runtime.writer.room()
+                known = None if row.id in gone else stored.get(row.id)
+                try:
+                    live = self._runtime.live.get(row.id) or await self.load(row, known)
+                except StoreAway:
+                    raise
+                except KnhkError as error:
+                    self._runtime.strand(row, error)
+                    continue
+                if live is not None:  # else it has ended meanwhile
+                    yield live
 
     async def wake(self, ids: Sequence[str]) -> None:
         """Bring parked cases back whose time has come; may be asked again where that failed.
 
         Raises :class:`~knhk.errors.StoreAway` when the store is.
         """
-        stored = await self._ask(self._journal.stored, ids)
-        for one in stored:
-            await self._runtime.writer.room()
-            try:
-                if one.row.id not in self._runtime.live and one.row.status in UNFINISHED:
-                    await self.load(one.row, one)
-            except StoreAway:
-                raise
-            except KnhkError as error:
-                self._runtime.strand(one.row, error)
+        with self._runtime.reading() as gone:
+            for one in await self._ask(self._journal.stored, ids):
+                await self._runtime.writer.room()
+                row = one.row
+                try:
+                    if row.id not in self._runtime.live and row.status in UNFINISHED:
+                        await self.load(row, None if row.id in gone else one)
+                except StoreAway:
+                    raise
+                except KnhkError as error:
+                    self._runtime.strand(row, error)
 
     async def acquit(self) -> None:
         """Strike those off the stranded ones that have ended, or that the store does not have."""
@@ -186,27 +189,16 @@ class Cases:
             live = self._runtime.live.get(row.id)
             if live is not None:
                 return live
-        version = await self._catalogue.version(row.workflow, row.digest)
-        if stored is None:
-            stored = (await self._ask(self._journal.stored, (row.id,)))[0]
-        stored = await self._with_payloads(stored)
-        live = self._runtime.live.get(row.id)
-        if live is not None:  # somebody else was quicker
-            return live
-        try:
-            live = LiveCase.load(self._runtime, version, stored)
-        except SnapshotError:
-            # It is of another release, damaged, or not enough: the inputs are all that counts.
-            rows = await self._ask(self._journal.inputs, row.id)
-            stored = await self._with_payloads(stored._replace(snapshot=None, inputs=rows))
-            live = LiveCase.load(self._runtime, version, stored)
-        if live.case.status is not row.status and (fresh := await self.row(row.id)) != row:
-            # It was run, and has left memory, meanwhile.
-            return await self._load_one(fresh, even_ended=even_ended)
+        with self._runtime.reading() as gone:
+            live, stored = await self._made(row, stored)
+            is_other = live is not None and live.case.status is not row.status
+            is_old = is_other and await self.row(row.id) != row
+            if live is None or row.id in self._runtime.live:
+                return self._runtime.live.get(row.id)  # somebody else was quicker
+            if is_old or row.id in gone:  # it was run, and has left memory, meanwhile
+                return await self._load_one(await self.row(row.id), even_ended=even_ended)
         if live.case.status in ENDED and not even_ended:
             return None
-        if (other := self._runtime.live.get(row.id)) is not None:
-            return other
         self._runtime.add(live)
         live.standing.move(row.status, row.outcome)
         if self._is_wanted(row):
@@ -216,6 +208,22 @@ class Cases:
             if live.case.status in UNFINISHED:
                 live.cancel()
         return live
+
+    async def _made(self, row: CaseRow, stored: Stored | None) -> tuple[LiveCase | None, Stored]:
+        """The case that is stored, and what that is; nothing if it is in memory by now."""
+        version = await self._catalogue.version(row.workflow, row.digest)
+        if stored is None:
+            stored = (await self._ask(self._journal.stored, (row.id,)))[0]
+        stored = await self._with_payloads(stored)
+        if row.id in self._runtime.live:
+            return None, stored
+        try:
+            return LiveCase.load(self._runtime, version, stored), stored
+        except SnapshotError:
+            # It is of another release, damaged, or not enough: the inputs are all that counts.
+            rows = await self._ask(self._journal.inputs, row.id)
+            stored = await self._with_payloads(stored._replace(snapshot=None, inputs=rows))
+            return LiveCase.load(self._runtime, version, stored), stored
 
     async def _with_payloads(self, stored: Stored) -> Stored:
         """What is stored of a case, with the payloads that its bodies refer to."""

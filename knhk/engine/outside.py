@@ -145,7 +145,7 @@ class OutsideWork:
             return await self.claim(offer.case, offer.item, worker, lease_s)
         except StoreAway:
             raise
-        except (NotOffered, CaseEnded, ClaimLost, UnknownName):
+        except (NotOffered, CaseEnded, UnknownName):
             return None
         except KnhkError as error:  # one case that cannot be had must not keep all others back
             _log.warning("work of case %s cannot be claimed: %s", offer.case, error)
