@@ -22,7 +22,7 @@ from typing import Final, TypeVar, final
 from knhk.engine.catalogue import Catalogue, asked
 from knhk.engine.facts import read_outcome
 from knhk.engine.failing import failure_of
-from knhk.engine.kin import TooDeep, ending_of, is_wanted, named, sub_case_id
+from knhk.engine.kin import TooDeep, ending_of, named, sub_case_id
 from knhk.engine.live import LiveCase
 from knhk.engine.payloads import fetched, joined, refers
 from knhk.engine.performer import SubWorkflow
@@ -237,10 +237,7 @@ class Cases:
 
     def _is_wanted(self, row: CaseRow) -> bool:
         """Whether a case is no part of another, or one that is waited for."""
-        if not row.parent:
-            return True
-        parent = self._runtime.live.get(row.parent)
-        return parent is not None and not parent.is_abandoned and is_wanted(parent.case, row)
+        return not row.parent or self._runtime.is_wanted(row)
 
     async def row(self, case_id: str) -> CaseRow:
         """The row of a case, or :class:`~knhk.errors.UnknownName`."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from knhk.engine.facts import Payloads
 from knhk.engine.outcome import outcome_of
 from knhk.engine.replaying import replay
+from knhk.engine.subscriptions import waits_of
 from knhk.engine.version import Version
 from knhk.errors import CaseEnded, ReplayError, UnknownName, UsageError
 from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Standing
@@ -52,7 +53,8 @@ def forked(
         )
     if case.status in (CaseStatus.completed, CaseStatus.cancelled):
         raise CaseEnded(row.id, str(case.status), f"forking it after input {len(rows) - 1}")
-    return Commit(new_id, copies, opened, _standing(version, case, copies[-1].hash))
+    waits, _ = waits_of(case)
+    return Commit(new_id, copies, opened, _standing(version, case, copies[-1].hash), waits=waits)
 
 
 def _chained(opened: CaseRow, rows: Sequence[InputRow]) -> tuple[InputRow, ...]:

@@ -40,6 +40,7 @@ from knhk.engine.performer import Manner, Outside, SubWorkflow
 from knhk.engine.replaying import revive, starts_again
 from knhk.engine.slots import Slots
 from knhk.engine.standing import CaseStanding
+from knhk.engine.subscriptions import waits_of
 from knhk.engine.timers import Timers
 from knhk.engine.version import Version
 from knhk.engine.work import Start, Work
@@ -64,6 +65,7 @@ from knhk.journal import (
     Standing,
     Stored,
     Stream,
+    Wait,
     Writer,
 )
 from knhk.journal.chain import hash_of_opening, link
@@ -153,6 +155,12 @@ class Host(Protocol):
     def is_live(self, case_id: str) -> bool:
         """Whether a case is in memory."""
 
+    def is_wanted(self, row: CaseRow) -> bool:
+        """Whether a sub-case is waited for."""
+
+    def listens(self, waits: tuple[Wait, ...]) -> None:
+        """A case has begun to wait for messages or signals: some may be kept."""
+
     def lose(self, case: LiveCase, problem: KnhkError) -> None:
         """Let go of a case that has got ahead of the journal."""
 
@@ -175,6 +183,8 @@ class _Acts:
         self.moved: Standing | None = None
         self.failed: Input | None = None
         self.taken = 0
+        #: What the case waits for since this commit, if that may be more than before.
+        self.waits: tuple[Wait, ...] = ()
         #: The payloads that the rows refer to, by hash.
         self.blobs: dict[bytes, bytes] | None = None
         #: What has changed of the work for outside.
@@ -219,6 +229,8 @@ class LiveCase:
         self._known: set[bytes] | None = None
         #: Whether the journal may have it as parked.
         self._is_parked = False
+        #: The events that it waits for, as the journal has them; not known after loading.
+        self._waits: tuple[Wait, ...] | None = () if seq == 0 else None
         #: Whether the journal has heard of it.
         self.is_written = seq > 0
         #: Whether it is a sub-case that its parent waits for no more.
@@ -341,15 +353,17 @@ class LiveCase:
             self._pending += 1
             acts = _Acts()
             acts.outside = self._with_short_bodies(changes, acts)
-            self._runtime.writer.put(
-                _commit(self.id, acts), self._stream, partial(self._written, acts, None)
-            )
+            blobs = () if acts.blobs is None else tuple(acts.blobs.items())
+            commit = _with_work(Commit(self.id, blobs=blobs), acts.outside)
+            self._runtime.writer.put(commit, self._stream, partial(self._written, acts, None))
 
     # Parking
 
     def can_park(self) -> bool:
         """Whether it has nothing to do but to wait."""
         if self._pending or self._stream.error is not None or self.is_abandoned:
+            return False
+        if self.standing.row.parent and not self._runtime.is_wanted(self.standing.row):
             return False
         if self._admission is not None and self._admission.is_waiting:
             return False
@@ -369,14 +383,20 @@ class LiveCase:
         self._pending += 1
         rest = Rest(is_parked=True, wake_us=self._wake_us())
         snapshot = self._snapshot() if self._seq > self._snapshot_seq else None
-        commit = Commit(self.id, snapshot=snapshot, rest=rest)
-        self._runtime.writer.put(commit, self._stream, self._parked)
+        acts = _Acts()
+        is_new = self._waits is None and self.version.hears
+        waits = self._changed_waits(acts) if is_new else None
+        commit = Commit(self.id, snapshot=snapshot, rest=rest, waits=waits)
+        self._runtime.writer.put(commit, self._stream, partial(self._parked, acts.waits))
 
-    def _parked(self, error: JournalError | None) -> None:
+    def _parked(self, waits: tuple[Wait, ...], error: JournalError | None) -> None:
         self._pending -= 1
         if error is not None:
             self._runtime.lose(self, error)
-        elif self._is_parked and self.can_park():
+            return
+        if waits:
+            self._runtime.listens(waits)
+        if self._is_parked and self.can_park():
             self._runtime.parked(self, self._wake_us())
 
     def _wake_us(self) -> int:
@@ -497,6 +517,7 @@ class LiveCase:
         written: Callable[[JournalError | None], None] | None,
         event: Event | None = None,
         lease: Lease | None = None,
+        received: tuple[str, ...] = (),
     ) -> int:
         if self._stream.error is not None:
             raise self._stream.error
@@ -532,23 +553,20 @@ class LiveCase:
             problem = KnhkError(f"case {self.id!r} cannot go on: {type(error).__name__}: {error}")
             self._runtime.lose(self, problem)
             raise problem from error
-        self._pending += 1
-        rest = None
-        if self._is_parked:
-            self._is_parked = False
-            rest = Rest(is_parked=False)
-        snapshot = self._snapshot() if self._seq >= self._snapshot_due else None
-        moved = acts.moved
-        if moved is not None and len(moved.outcome) > self._inline_bytes_max:
-            moved = replace(moved, outcome=self._put_away(moved.outcome, acts))
-        self._runtime.writer.put(
-            _commit(self.id, acts, tuple(rows), opened, moved, snapshot, rest),
-            self._stream,
-            partial(self._written, acts, written),
-        )
+        self._put(tuple(rows), opened, acts, received, written)
         if self._admission is not None:
             self._admission.serve()
         return acts.taken
+
+    def _changed_waits(self, acts: _Acts) -> tuple[Wait, ...] | None:
+        """What the case waits for, if the journal does not have that yet; ``None`` if it does."""
+        waits, is_crowded = waits_of(self.case)
+        if waits == self._waits:
+            if is_crowded:
+                acts.waits = waits
+            return None
+        self._waits = acts.waits = waits
+        return waits
 
     def refuse_too_many(self) -> None:
         """Raise :class:`LimitExceeded` where the case may have no more inputs."""
@@ -594,6 +612,51 @@ class LiveCase:
                 self._known.add(key)
                 acts.blobs[key] = data
         return found
+
+    def _put(
+        self,
+        rows: tuple[InputRow, ...],
+        opened: CaseRow | None,
+        acts: _Acts,
+        received: tuple[str, ...],
+        written: Callable[[JournalError | None], None] | None,
+    ) -> None:
+        """Have written what facts have led to, and then acted upon."""
+        self._pending += 1
+        rest = None
+        if self._is_parked:
+            self._is_parked = False
+            rest = Rest(is_parked=False)
+        snapshot = self._snapshot() if self._seq >= self._snapshot_due else None
+        moved = acts.moved
+        if moved is not None and len(moved.outcome) > self._inline_bytes_max:
+            moved = replace(moved, outcome=self._put_away(moved.outcome, acts))
+        blobs = () if acts.blobs is None else tuple(acts.blobs.items())
+        waits = self._changed_waits(acts) if self.version.hears else None
+        commit = Commit(self.id, rows, opened, moved, snapshot, rest, waits, blobs, received)
+        roused = self._roused(acts) if acts.stops else ()
+        if roused:
+            commit = commit._replace(roused=roused)
+        self._runtime.writer.put(
+            _with_work(commit, acts.outside),
+            self._stream,
+            partial(self._written, acts, written),
+        )
+
+    def _roused(self, acts: _Acts) -> tuple[str, ...]:
+        """The sub-cases that are not wanted any more.
+
+        None of them stays parked: so those that this engine does not come to cancel any more are
+        met by the next one, which does.
+        """
+        stopped = [self._work.get(item) for item in acts.stops]
+        return tuple(
+            [
+                sub_case_id(work.start.call)
+                for work in stopped
+                if work is not None and isinstance(work.performer, SubWorkflow)
+            ]
+        )
 
     def _changes(self, acts: _Acts, lease: Lease | None) -> Changes:
         """What has changed of the work for outside."""
@@ -749,6 +812,8 @@ class LiveCase:
             self.standing.move(acts.moved.status, acts.moved.outcome)
         if acts.wakes or acts.outside.leases or acts.moved is not None:
             self._set_timer()
+        if acts.waits:
+            self._runtime.listens(acts.waits)
         for start in acts.starts:
             self._dispatch(start)
         if acts.moved is not None and acts.moved.status not in UNFINISHED:
@@ -956,20 +1021,11 @@ def may_go_on(case: Case) -> bool:
     return False
 
 
-def _commit(
-    case: str,
-    acts: _Acts,
-    rows: tuple[InputRow, ...] = (),
-    opened: CaseRow | None = None,
-    moved: Standing | None = None,
-    snapshot: Snapshot | None = None,
-    rest: Rest | None = None,
-) -> Commit:
-    blobs = () if acts.blobs is None else tuple(acts.blobs.items())
-    commit = Commit(case, rows, opened, moved, snapshot, rest, None, blobs)
-    if acts.outside is NONE:
+def _with_work(commit: Commit, changes: Changes) -> Commit:
+    """A commit with what has changed of the work for outside."""
+    if changes is NONE:
         return commit
-    offers, closed, leases = acts.outside
+    offers, closed, leases = changes
     return commit._replace(leases=leases, offers=offers, closed=closed)
 
 

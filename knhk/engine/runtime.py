@@ -32,7 +32,7 @@ from knhk.engine.timers import Timers
 from knhk.engine.work import Work, carry_out
 from knhk.engine.workers import Workers
 from knhk.errors import JournalConflict, JournalError, KnhkError, StoreAway, UsageError
-from knhk.journal import CaseRow, Journal, Standing, Writer
+from knhk.journal import CaseRow, Journal, Standing, Wait, Writer
 from knhk.model import CaseStatus
 
 __all__ = ["Runtime"]
@@ -206,6 +206,14 @@ class Runtime:
     def is_live(self, case_id: str) -> bool:
         """Whether a case is in memory."""
         return case_id in self.live
+
+    def listens(self, waits: tuple[Wait, ...]) -> None:
+        """A case has begun to wait for messages or signals."""
+
+    def is_wanted(self, row: CaseRow) -> bool:
+        """Whether a sub-case is waited for by its parent, which is in memory."""
+        parent = self.live.get(row.parent)
+        return parent is not None and not parent.is_abandoned and is_wanted(parent.case, row)
 
     def lose(self, live: LiveCase, problem: KnhkError) -> None:
         """Let go of a case whose state in memory cannot be trusted to be in the journal.

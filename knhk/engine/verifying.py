@@ -4,15 +4,16 @@ Theory of operation. The inputs of a case are read in pages and followed along i
 (:mod:`knhk.journal.chain`), each with the payloads that it refers to, and played again. Where the
 snapshot was taken, the case that it gives must be in the same state. In the end the replayed case
 must stand where the case's row says, with the same outcome; and what the store holds beside that
-must suit it: whether it is parked and until when, its leases, and its work for outside. Of a case
-there are never more than a page of inputs and the payloads of one of them in memory.
+must suit it: whether it is parked and until when, what it waits for, its leases, and its work for
+outside. Of a case there are never more than a page of inputs and the payloads of one of them in
+memory.
 
 The first fault ends it, since what comes after a wrong input says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar, final
 
@@ -24,9 +25,10 @@ from knhk.engine.facts import NO_PAYLOADS, Payloads, encode_snapshot, whole
 from knhk.engine.offers import wake_of
 from knhk.engine.payloads import fetched, joined, refers
 from knhk.engine.replaying import Replay
+from knhk.engine.subscriptions import waits_of
 from knhk.engine.version import Version
 from knhk.errors import KnhkError, ReplayError, SnapshotError, StoreDamaged
-from knhk.journal import PAGE_MAX, UNFINISHED, InputRow, Journal, Record, Snapshot
+from knhk.journal import PAGE_MAX, UNFINISHED, InputRow, Journal, Record, Snapshot, Wait
 from knhk.journal.chain import Chain
 from knhk.kernel import Case, WorkItem
 from knhk.kernel.snapshot import FORMAT
@@ -216,6 +218,11 @@ def _refuse_misplaced(record: Record, case: Case) -> None:
         if rest.wake_us != wake_us:
             why = f"it is to be woken at {rest.wake_us}, and its next time is at {wake_us}"
             raise _Found(-1, why)
+    waits, _ = waits_of(case)
+    # Those of a case that nobody has touched since they began to be written are not there.
+    if waits != record.waits and (record.waits or rest.is_parked):
+        why = f"they are {_told(record.waits)}, and it waits for {_told(waits)}"
+        raise _Found(-1, why, "the waits")
     _refuse_other_work(record, case, items)
 
 
@@ -238,3 +245,7 @@ def _refuse_other_work(record: Record, case: Case, items: Mapping[int, WorkItem]
             raise _Found(-1, why, "the offers")
         if item.state is ItemState.offered:
             raise _Found(-1, f"it is parked, and `{item.task}` is offered")
+
+
+def _told(waits: Sequence[Wait]) -> str:
+    return ", ".join(f"{each.name}({each.key})" for each in waits) or "nothing"

@@ -47,6 +47,8 @@ class Version:
             if node.task is not None and node.task.priority
         }
         self.facts: Final = Facts(workflow.net)
+        #: Whether its cases take any message or signal.
+        self.hears: Final = bool(workflow.program.hears)
         #: Whether any of it may be work for somebody outside.
         self.has_outside: Final = any(
             isinstance(performer, Outside) and callee.kind in _FOR_OUTSIDE

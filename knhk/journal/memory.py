@@ -11,6 +11,7 @@ from knhk.errors import JournalConflict
 from knhk.journal.protocol import ANY_WORK
 from knhk.journal.record import (
     PAGE_MAX,
+    REMEMBERED_US,
     UNFINISHED,
     Bundle,
     CaseRow,
@@ -50,6 +51,8 @@ class MemoryJournal:
         self._waits: dict[str, tuple[Wait, ...]] = {}
         self._blobs: dict[bytes, bytes] = {}
         self._letters: dict[str, Letter] = {}
+        #: By the ids of letters: the cases that have received them, and until when that is known.
+        self._received: dict[str, tuple[str, int]] = {}
         self._leases: dict[str, dict[int, Lease]] = {}
         self._offers: dict[str, dict[int, Offer]] = {}
 
@@ -57,7 +60,13 @@ class MemoryJournal:
         with self._lock:
             self._refuse_conflicts(commits)
             for commit in commits:
+                for letter in commit.posted:
+                    if letter.id not in self._received:
+                        self._letters.setdefault(letter.id, letter)
+            for commit in commits:
                 case = commit.case
+                if not case:
+                    continue
                 if commit.opened is not None:
                     self._cases[case] = commit.opened
                     self._inputs[case] = []
@@ -81,14 +90,18 @@ class MemoryJournal:
         if commit.waits is not None:
             self._waits[commit.case] = commit.waits
         self._blobs.update(commit.blobs)
-        for letter in commit.received:
-            del self._letters[letter]
+        for each in commit.received:
+            letter = self._letters.pop(each)
+            until_us = max(letter.expires_us, letter.sent_us + REMEMBERED_US)
+            self._received[each] = (commit.case, until_us)
         held = self._leases.setdefault(commit.case, {})
         for lease in commit.leases:
             if lease.until_us < 0:
                 held.pop(lease.item, None)
             else:
                 held[lease.item] = lease
+        for case in commit.roused:
+            self._rests.pop(case, None)
         if commit.offers or commit.closed:
             offered = self._offers.setdefault(commit.case, {})
             offered.update((offer.item, offer) for offer in commit.offers)
@@ -97,14 +110,17 @@ class MemoryJournal:
 
     def _refuse_conflicts(self, commits: Sequence[Commit]) -> None:
         lengths: dict[str, int] = {}
-        received: set[str] = set()
+        received: set[str] = set(self._received)
+        posted = {letter.id for commit in commits for letter in commit.posted}
         for commit in commits:
+            if not commit.case:
+                continue
             length = lengths.get(commit.case, len(self._inputs.get(commit.case, ())))
             known = commit.case in lengths or commit.case in self._cases
             if known == (commit.opened is not None):
                 raise JournalConflict(commit.case, 0 if known else length)
             for letter in commit.received:
-                if letter in received or letter not in self._letters:
+                if letter in received or not (letter in self._letters or letter in posted):
                     raise JournalConflict(commit.case, commit.inputs[0].seq)
                 received.add(letter)
             for row in commit.inputs:
@@ -240,13 +256,14 @@ class MemoryJournal:
         return tuple(found[: max(0, limit)])
 
     def waiting(
-        self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
+        self, kind: int, name: str, key: str = "", *, after: str = "", limit: int = PAGE_MAX
     ) -> tuple[str, ...]:
         with self._lock:
             found = sorted(
                 case
                 for case, waits in self._waits.items()
-                if self._cases[case].status in UNFINISHED
+                if case > after
+                and self._cases[case].status in UNFINISHED
                 and any(w.kind == kind and w.name == name and w.key in ("", key) for w in waits)
             )
         return tuple(found[: max(0, limit)])
@@ -266,28 +283,49 @@ class MemoryJournal:
         found.sort(key=lambda one: _turn(one.offer))
         return tuple(found[: max(0, min(limit, PAGE_MAX))])
 
-    def post(self, letter: Letter) -> bool:
-        with self._lock:
-            if letter.id in self._letters:
-                return False
-            self._letters[letter.id] = letter
-            return True
-
-    def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
+    def letters(
+        self,
+        name: str = "",
+        key: str = "",
+        *,
+        after: Letter | None = None,
+        limit: int = PAGE_MAX,
+    ) -> tuple[Letter, ...]:
         with self._lock:
             found = [
                 letter
                 for letter in self._letters.values()
-                if letter.name == name and (not key or letter.key == key)
+                if (not name or letter.name == name)
+                and (not key or letter.key == key)
+                and (after is None or _order(letter) > _order(after))
             ]
-        found.sort(key=lambda letter: (letter.sent_us, letter.id))
+        found.sort(key=_order)
         return tuple(found[: max(0, limit)])
 
-    def expire(self, now_us: int) -> int:
+    def letter_count(self) -> int:
         with self._lock:
-            over = [each for each in self._letters.values() if each.expires_us <= now_us]
+            return len(self._letters)
+
+    def receiver(self, letter: str) -> str | None:
+        with self._lock:
+            if letter in self._letters:
+                return ""
+            case, _ = self._received.get(letter, (None, 0))
+            return case
+
+    def drop(self, letters: Sequence[str]) -> int:
+        with self._lock:
+            return sum(self._letters.pop(each, None) is not None for each in letters)
+
+    def expire(self, now_us: int, limit: int = PAGE_MAX) -> int:
+        with self._lock:
+            kept = {letter.id: letter.expires_us for letter in self._letters.values()}
+            known = {letter: until_us for letter, (_, until_us) in self._received.items()}
+            times = sorted((until_us, letter) for letter, until_us in (kept | known).items())
+            over = [letter for until_us, letter in times if until_us <= now_us][: max(0, limit)]
             for letter in over:
-                del self._letters[letter.id]
+                self._letters.pop(letter, None)
+                self._received.pop(letter, None)
         return len(over)
 
     def close(self) -> None:
@@ -300,6 +338,10 @@ class MemoryJournal:
 
 def _age(row: CaseRow) -> tuple[int, str]:
     return (row.created_us, row.id)
+
+
+def _order(letter: Letter) -> tuple[str, int, str]:
+    return letter.name, letter.sent_us, letter.id
 
 
 def _turn(offer: Offer) -> tuple[int, int, str, int]:

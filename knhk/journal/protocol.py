@@ -127,11 +127,12 @@ class Journal(Protocol):
         """
 
     def waiting(
-        self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
+        self, kind: int, name: str, key: str = "", *, after: str = "", limit: int = PAGE_MAX
     ) -> tuple[str, ...]:
         """Ids of cases that wait for a message or signal of that name with any key or this one.
 
-        They are sorted. A case that has ended waits for nothing any more.
+        They are sorted, and come behind ``after``. A case that has ended waits for nothing any
+        more.
         """
 
     def work(
@@ -143,14 +144,35 @@ class Journal(Protocol):
         the page before.
         """
 
-    def post(self, letter: Letter) -> bool:
-        """Keep a letter; ``False`` if there is one with that id already."""
+    def letters(
+        self,
+        name: str = "",
+        key: str = "",
+        *,
+        after: Letter | None = None,
+        limit: int = PAGE_MAX,
+    ) -> tuple[Letter, ...]:
+        """Kept letters by name, the oldest of each first (then by id), at most ``limit``.
 
-    def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
-        """Kept letters of a name, oldest first (then by id); with a key only those that have it."""
+        With a name only those of that name, with a key too only those that have it. ``after`` is
+        the last one of the page before.
+        """
 
-    def expire(self, now_us: int) -> int:
-        """Throw away the letters whose ``expires_us`` has come; how many these were."""
+    def letter_count(self) -> int:
+        """How many letters are kept."""
+
+    def receiver(self, letter: str) -> str | None:
+        """The case that has received the letter with that id, empty for one that is kept still.
+
+        ``None`` for a letter that is not known, or no more: one that was received is known until it
+        would have expired, and for ``REMEMBERED_US`` from when it was sent.
+        """
+
+    def drop(self, letters: Sequence[str]) -> int:
+        """Throw away kept letters by their ids; how many there were."""
+
+    def expire(self, now_us: int, limit: int = PAGE_MAX) -> int:
+        """Forget letters whose time has come, received ones too; how many, ``limit`` at most."""
 
     def close(self) -> None:
         """Let go of the store. Closing twice is allowed."""

@@ -23,6 +23,10 @@ UNFINISHED: Final = (CaseStatus.running, CaseStatus.suspended)
 #: Rows that one call of :meth:`knhk.journal.Journal.cases` gives at most.
 PAGE_MAX: Final = 1_000
 
+#: A letter that was received is known for so long from when it was sent: a second one with its id
+#: is left alone.
+REMEMBERED_US: Final = 7 * 86_400 * 1_000_000
+
 
 class InputRow(NamedTuple):
     """One input of a case: its number ``seq`` counts from 0 without gaps.
@@ -107,7 +111,10 @@ class Wait(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A message to whichever case waits for it, kept until ``expires_us``."""
+    """A message to whichever case waits for it, kept until ``expires_us``.
+
+    Letters with the same ``id`` are the same letter. ``key`` is the text of a JSON value.
+    """
 
     id: str
     name: str
@@ -181,11 +188,15 @@ class Commit(NamedTuple):
     ``opened`` is the row of a new case, ``standing`` its new state, ``rest`` whether it is parked
     now, ``waits`` all that it waits for now: each ``None`` if that has not changed. ``blobs`` are
     payloads that rows refer to, by their hash. ``received`` are the ids of kept letters that the
-    inputs deliver: they are gone with this commit, and a conflict is what another has received.
+    inputs deliver: they are kept no more, and a conflict is what another has received. ``posted``
+    are letters to be kept; of those whose id is known already nothing changes. A commit that only
+    posts may be that of no case, which is then empty. Whatever commits share a transaction, letters
+    are posted before any are received.
     ``fence`` is what must still stand for it to be written, where a store is shared
     (:mod:`knhk.journal.sharing`), and ``carries`` the commands that the inputs carry out.
     ``offers`` is its work for somebody outside that is new or has changed, ``closed`` are the
-    numbers of the items that are none any more; an item is in one of them only.
+    numbers of the items that are none any more; an item is in one of them only. ``roused`` are
+    other cases, of the same shard, that are not parked any more with this commit, if they were.
     """
 
     case: str
@@ -202,6 +213,8 @@ class Commit(NamedTuple):
     carries: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     closed: tuple[int, ...] = ()
+    roused: tuple[str, ...] = ()
+    posted: tuple[Letter, ...] = ()
 
 
 class Stored(NamedTuple):
@@ -274,6 +287,26 @@ def version_rows(
         cases = tuple(counts.get((name, digest), ()))
         found.append(VersionRow(str(name), str(digest), deployed_us, bool(is_newest), cases))
     return tuple(sorted(found, key=version_order))
+
+
+def letters_where(
+    mark: str, name: str, key: str, after: Letter | None
+) -> tuple[str, tuple[str | int, ...]]:
+    """What a database is asked for kept letters: a condition with ``mark`` for each value."""
+    where, values = ["received_by = ''"], list[str | int]()
+    if name:
+        where.append(f"name = {mark}")
+        values.append(name)
+    if key:
+        where.append(f"key = {mark}")
+        values.append(key)
+    if after is not None and name:  # so that the index is gone along from there
+        where.append(f"(sent_us, id) > ({mark}, {mark})")
+        values.extend((after.sent_us, after.id))
+    elif after is not None:
+        where.append(f"(name, sent_us, id) > ({mark}, {mark}, {mark})")
+        values.extend((after.name, after.sent_us, after.id))
+    return " AND ".join(where), tuple(values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,12 @@ was begun for, empty and -1 where there is none. A case belongs to a ``tenant`` 
 ``hash`` seals each input (:mod:`knhk.journal.chain`); rows of stores that were made before have
 none. ``snapshots`` holds the last one of each case, ``blobs`` what is too long to stand in a row.
 A case that is ``parked`` is in nobody's memory, and ``wake_us`` says when it wants to be; what
-cases wait for is in ``waits``, and ``letters`` are messages that none of them waited for yet.
+cases wait for is in ``waits``, and ``letters`` are messages to whichever case waits for them. One
+that was ``received_by`` a case stays without its payload, so that the same is not taken for new.
 ``offers`` are work for somebody outside (:mod:`knhk.journal.offers`), and ``leases`` say who works
 on which item.
+
+When waits began to be written all cases were taken for awake, so that theirs are too.
 """
 
 from __future__ import annotations
@@ -148,5 +151,12 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         WHERE tenant != '';
     CREATE INDEX offers_by_role ON offers (role, rank, since_us, case_id, item) WHERE role != '';
     CREATE INDEX leases_by_holder ON leases (holder, case_id, item);
+    """,
+    """
+    ALTER TABLE letters ADD COLUMN received_by TEXT NOT NULL DEFAULT '';
+    DROP INDEX letters_by_name;
+    CREATE INDEX letters_by_name ON letters (name, sent_us, id) WHERE received_by = '';
+    CREATE INDEX letters_by_key ON letters (name, key, sent_us, id) WHERE received_by = '';
+    UPDATE cases SET parked = 0, wake_us = -1 WHERE parked != 0;
     """,
 )

@@ -41,6 +41,7 @@ from knhk.journal.offers import (
 from knhk.journal.protocol import ANY_WORK
 from knhk.journal.record import (
     PAGE_MAX,
+    REMEMBERED_US,
     UNFINISHED,
     Bundle,
     CaseRow,
@@ -58,6 +59,7 @@ from knhk.journal.record import (
     VersionRow,
     Wait,
     WorkFilter,
+    letters_where,
     version_rows,
 )
 from knhk.journal.schema import APPLICATION_ID, MIGRATIONS
@@ -102,6 +104,27 @@ _SELECT_VERSIONS: Final = """
         SELECT max(deployed) FROM workflows WHERE name = w.name
     ) FROM workflows AS w JOIN bundles AS b USING (digest) WHERE ?1 IN ('', w.name)
 """
+_SELECT_WAITING_WITH_KEY: Final = """
+    SELECT case_id FROM (
+        SELECT case_id FROM waits JOIN cases ON id = case_id
+        WHERE kind = ?1 AND name = ?2 AND {key} AND case_id > ?4
+            AND status IN ('running', 'suspended')
+        ORDER BY case_id LIMIT ?5
+    )
+"""
+#: Each half goes along the index, and no further than it has to.
+_SELECT_WAITING: Final = (
+    _SELECT_WAITING_WITH_KEY.replace("{key}", "key = ''")
+    + " UNION "
+    + _SELECT_WAITING_WITH_KEY.replace("{key}", "key = ?3")
+    + " ORDER BY case_id LIMIT ?5"
+)
+_LETTER_COLUMNS: Final = "id, name, key, payload, sent_us, expires_us"
+_POST: Final = f"INSERT OR IGNORE INTO letters ({_LETTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+_RECEIVE: Final = (
+    "UPDATE letters SET received_by = ?, payload = x'', expires_us = max(expires_us, sent_us + ?)"
+    " WHERE id = ? AND received_by = '' RETURNING id"
+)
 #: What the columns hold, in the order in which they are read.
 _INPUT_TYPES: Final = (str, int, int, int, int, str, bytes, bytes)
 _CASE_TYPES: Final = (str, str, str, int, str, int, bytes, str, int, int, bytes, str, int)
@@ -243,6 +266,9 @@ class SQLiteJournal:
                         self._insert_case(commit.opened)
                 self._insert_inputs([row for commit in commits for row in commit.inputs])
                 for commit in commits:
+                    if commit.posted:
+                        self._writer.executemany(_POST, commit.posted)
+                for commit in commits:
                     if commit[3:] != _NOTHING_MORE:
                         self._append_rest(commit)
 
@@ -327,8 +353,10 @@ class SQLiteJournal:
         for blob in commit.blobs:
             execute("INSERT OR IGNORE INTO blobs VALUES (?, ?)", blob)
         for letter in commit.received:
-            if execute("DELETE FROM letters WHERE id = ? RETURNING id", (letter,)).get is None:
+            if execute(_RECEIVE, (case, REMEMBERED_US, letter)).get is None:
                 raise JournalConflict(case, commit.inputs[0].seq)
+        for other in commit.roused:
+            execute("UPDATE cases SET parked = 0, wake_us = -1 WHERE id = ?", (other,))
         if commit.leases or commit.offers or commit.closed:
             self._append_work(commit)
 
@@ -639,14 +667,11 @@ class SQLiteJournal:
         return tuple((cast("int", wake_us), str(case)) for wake_us, case in rows)
 
     def waiting(
-        self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
+        self, kind: int, name: str, key: str = "", *, after: str = "", limit: int = PAGE_MAX
     ) -> tuple[str, ...]:
         with self._reading() as reader:
             rows = reader.execute(
-                "SELECT DISTINCT case_id FROM waits JOIN cases ON id = case_id"
-                " WHERE kind = ? AND name = ? AND key IN ('', ?)"
-                " AND status IN ('running', 'suspended') ORDER BY case_id LIMIT ?",
-                (kind, name, key, max(0, limit)),
+                _SELECT_WAITING, (kind, name, key, after, max(0, limit))
             ).fetchall()
         return tuple(str(case) for (case,) in rows)
 
@@ -660,28 +685,55 @@ class SQLiteJournal:
         self._refuse_other_types(held, (int, str, int), "leases")
         return tuple(map(work_of, rows))
 
-    def post(self, letter: Letter) -> bool:
-        with self._write_lock, self._translated():
-            self._refuse_closed()
-            kept = self._writer.execute(
-                "INSERT OR IGNORE INTO letters VALUES (?, ?, ?, ?, ?, ?) RETURNING id", letter
-            ).get
-        return kept is not None
-
-    def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
+    def letters(
+        self,
+        name: str = "",
+        key: str = "",
+        *,
+        after: Letter | None = None,
+        limit: int = PAGE_MAX,
+    ) -> tuple[Letter, ...]:
+        where, values = letters_where("?", name, key, after)
         with self._reading() as reader:
             rows = reader.execute(
-                "SELECT id, name, key, payload, sent_us, expires_us FROM letters"
-                " WHERE name = ?1 AND (?2 = '' OR key = ?2) ORDER BY sent_us, id LIMIT ?3",
-                (name, key, max(0, limit)),
+                f"SELECT {_LETTER_COLUMNS} FROM letters WHERE {where}"  # noqa: S608
+                " ORDER BY name, sent_us, id LIMIT ?",
+                (*values, max(0, limit)),
             ).fetchall()
         self._refuse_other_types(rows, _LETTER_TYPES, "letters")
         return tuple(map(Letter._make, rows))
 
-    def expire(self, now_us: int) -> int:
+    def letter_count(self) -> int:
+        with self._reading() as reader:
+            count = reader.execute("SELECT count(*) FROM letters WHERE received_by = ''").get
+        return cast("int", count)
+
+    def receiver(self, letter: str) -> str | None:
+        with self._reading() as reader:
+            row = reader.execute(
+                "SELECT received_by FROM letters WHERE id = ?", (letter,)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def drop(self, letters: Sequence[str]) -> int:
         with self._write_lock, self._translated():
             self._refuse_closed()
-            self._writer.execute("DELETE FROM letters WHERE expires_us <= ?", (now_us,))
+            with self._transaction():
+                before = self._writer.total_changes()
+                self._writer.executemany(
+                    "DELETE FROM letters WHERE id = ? AND received_by = ''",
+                    [(letter,) for letter in letters],
+                )
+                return self._writer.total_changes() - before
+
+    def expire(self, now_us: int, limit: int = PAGE_MAX) -> int:
+        with self._write_lock, self._translated():
+            self._refuse_closed()
+            self._writer.execute(
+                "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE expires_us <= ?"
+                " ORDER BY expires_us, id LIMIT ?)",
+                (now_us, max(0, limit)),
+            )
             return self._writer.changes()
 
     def close(self) -> None:

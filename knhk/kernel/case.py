@@ -22,6 +22,7 @@ from knhk.errors import (
     UsageError,
 )
 from knhk.kernel.data import call_arguments
+from knhk.kernel.events import Wish, wishes, would_take
 from knhk.kernel.explain import explain
 from knhk.kernel.game import Game
 from knhk.kernel.item import OFFERED, STARTED, WorkItem
@@ -220,6 +221,17 @@ class Case(Game):
     def next_wake_us(self) -> int:
         """When the next timer is due, in microseconds since the Unix epoch; -1 for never."""
         return self._next_wake_us()
+
+    def would_take(self, name: str, key: object = None) -> bool:
+        """Whether a message would be taken now, and not kept."""
+        return would_take(self, name, key)
+
+    def wishes(self, keys_max: int) -> list[Wish]:
+        """The messages and signals that would be taken now.
+
+        A task that waits for more than ``keys_max`` keys has one wish for all of them.
+        """
+        return wishes(self, keys_max)
 
     def item(self, id: int) -> WorkItem:
         """The work item of that number, or :class:`~knhk.errors.UnknownName`."""

@@ -10,7 +10,7 @@ arrival. A signal goes to all that wait at that moment and is lost when none doe
 from __future__ import annotations
 
 from heapq import heappop
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -30,12 +30,31 @@ from knhk.model import (
     EXCEPT_MESSAGE,
     EXCEPT_SIGNAL,
     EXPRESSION_ERROR,
+    MESSAGE,
+    SIGNAL,
     STOP_WORK,
     TIMEOUT_ERROR,
     US_PER_S,
     Effect,
     ExceptionArrow,
 )
+
+#: With which keys a message is wanted: any, one, or one of too many to tell them.
+ANY_KEY: Final = 0
+KEYED: Final = 1
+CROWDED: Final = 2
+
+
+@final
+class Wish:
+    """An event that a case would take now: the ``kind`` of its input, its name, which keys."""
+
+    def __init__(self, kind: i64, name: str, keys: i64 = ANY_KEY, key: object = None) -> None:
+        self.kind = kind
+        self.name = name
+        self.keys = keys
+        self.key = key
+
 
 #: The longest time that a timer or back-off may take: a thousand years.
 WAIT_US_MAX: Final = 1000 * 366 * 86_400 * US_PER_S
@@ -210,6 +229,84 @@ def _exit(game: State, node: i64, kind: i64, name: str) -> ExceptionArrow:
         if arrow.kind == kind and arrow.name == name:
             return arrow
     raise AssertionError("the program lists only nodes that have such an arrow")
+
+
+# --- what would be taken --------------------------------------------------------------
+
+
+def would_take(game: State, name: str, key: object) -> bool:
+    """Whether somebody would take a message of that name and key now."""
+    if game._status != RUNNING or game._compensating:
+        return False
+    if _taker(game, Message(name, key, None)) is not None:
+        return True
+    return any(_is_at_work(game, node) for node in game._program.message_exits.get(name, []))
+
+
+def wishes(game: State, keys_max: i64) -> list[Wish]:
+    """The events that somebody would take now; of one task at most ``keys_max`` keys."""
+    found: list[Wish] = []
+    if game._status != RUNNING or game._compensating:
+        return found
+    program = game._program
+    for name, nodes in program.takers.items():
+        for node in nodes:
+            _wish_for_message(game, name, node, keys_max, found)
+    for name, nodes in program.message_exits.items():
+        if any(_is_at_work(game, node) for node in nodes):
+            found.append(Wish(MESSAGE, name))
+    for name, nodes in program.listeners.items():
+        if any(_is_waiting(game, node) for node in nodes):
+            found.append(Wish(SIGNAL, name))
+    for name, nodes in program.signal_exits.items():
+        if any(_is_at_work(game, node) for node in nodes):
+            found.append(Wish(SIGNAL, name))
+    return found
+
+
+def _is_at_work(game: State, node: i64) -> bool:
+    """Whether a task has an item that an event may interrupt."""
+    desk = game._desks[node]
+    if desk is None:
+        return False
+    for items_of in (desk.offered, desk.started, desk.waiting, desk.ready):
+        item = items_of.head
+        while item is not None:
+            activation = item._activation
+            if activation is None or not activation.over:
+                return True
+            item = item._after
+    return False
+
+
+def _is_waiting(game: State, node: i64) -> bool:
+    """Whether a task has an item that waits for its event, and not for a time."""
+    desk = game._desks[node]
+    item = None if desk is None else desk.waiting.head
+    while item is not None and item._due_us >= 0:
+        item = item._after
+    return item is not None
+
+
+def _wish_for_message(game: State, name: str, node: i64, keys_max: i64, found: list[Wish]) -> None:
+    """Add what the items of a task that takes messages wait for."""
+    desk = game._desks[node]
+    if desk is None:
+        return
+    keyed = game._row(node).key is not None
+    before = len(found)
+    item = desk.waiting.head
+    while item is not None:
+        if item._due_us < 0:
+            if not keyed:
+                found.append(Wish(MESSAGE, name))
+                return
+            if len(found) - before == keys_max:
+                del found[before:]
+                found.append(Wish(MESSAGE, name, CROWDED))
+                return
+            found.append(Wish(MESSAGE, name, KEYED, item._key))
+        item = item._after
 
 
 # --- signals ----------------------------------------------------------------------------

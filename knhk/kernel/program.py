@@ -377,6 +377,9 @@ class Program:
                 elif arrow.kind == EXCEPT_SIGNAL:
                     self.signal_exits.setdefault(arrow.name, []).append(number)
             self.hears_messages.append(hears)
+        messages = bool(self.takers or self.message_exits)
+        #: Whether there is any message or signal that its cases take.
+        self.hears: bool = messages or bool(self.listeners or self.signal_exits)
 
     # --- what passes by itself ----------------------------------------------------------
 

@@ -27,6 +27,7 @@ class Dying(MemoryJournal):
             "_waits",
             "_blobs",
             "_letters",
+            "_received",
             "_leases",
             "_offers",
         ):

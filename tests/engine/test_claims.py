@@ -11,10 +11,11 @@ import pytest
 
 from knhk.engine import Claim, Engine, Limits, WorkOffer
 from knhk.errors import CaseEnded, ClaimLost, NotOffered, ResultError, UsageError
-from knhk.journal import Journal, MemoryJournal
+from knhk.journal import Commit, Journal, MemoryJournal
 from knhk.model import CaseStatus, ItemState
 from knhk.testing import VirtualClock
 from tests.engine.conftest import Project
+from tests.engine.stores import CrashingAtCommit
 
 pytestmark = pytest.mark.anyio
 
@@ -401,6 +402,33 @@ async def test_a_case_with_work_for_somebody_outside_leaves_memory(place: Place)
         assert CaseStatus.failed is (await engine.case("c")).status
         await engine.complete("p/part-1.1", "approve", 9)
         assert await sound(engine)
+
+
+async def test_a_parked_sub_case_that_nobody_wants_is_cancelled_though_the_engine_dies(
+    project: Project,
+) -> None:
+    part = "p/part-1.1"
+    journal = CrashingAtCommit(1_000)
+    place = Place(project, journal)
+    async with place.open(park_after_s=SOON_S) as engine:
+        await engine.start("parts", case_id="p", n=1)
+        for case in (part, "p"):
+            await until_parked(engine, case)
+
+    def is_fatal(commit: Commit) -> bool:
+        return commit.case == part and bool(commit.inputs)
+
+    place.store = journal = journal.survivor(CrashingAtCommit(1_000, is_fatal))
+    async with place.open() as engine:
+        await engine.cancel("p")
+        while not journal.crashed:  # noqa: ASYNC110  it dies without a word
+            await anyio.sleep(SOON_S / 2)
+    place.store = journal.survivor(CrashingAtCommit(1_000))
+    async with place.open() as engine:
+        await place.clock.settle()
+        (row,) = await engine.cases(parent="p")
+        assert CaseStatus.cancelled is row.status
+        assert () == await engine.work()
 
 
 async def test_a_parked_case_is_taken_up_from_its_snapshot_though_work_was_handed_out(

@@ -87,9 +87,13 @@ class Caller:
         if one_in_three():
             commit = commit._replace(leases=tuple(self._lease() for _ in range(3)))
         if one_in_three():
+            commit = commit._replace(roused=tuple(random.sample(CASES, 2)))
+        if one_in_three():
             items = random.sample(range(4), 3)
             offers = tuple(self._offer(commit.case, item) for item in items[:2])
             commit = commit._replace(offers=offers, closed=tuple(items[2:]))
+        if one_in_three() and random.random() < 0.3:
+            commit = commit._replace(posted=(self.letter(),))
         if commit.inputs and random.random() < 0.15:
             commit = commit._replace(received=tuple(random.sample(LETTERS, random.choice([1, 2]))))
         return commit
@@ -192,12 +196,24 @@ class Caller:
             lambda journal: journal.stored(asked),
             lambda journal: dict(journal.blobs(hashes)),
             lambda journal: journal.sleepers(until_us, limit),
-            lambda journal: journal.waiting(kind, name, key, limit),
-            lambda journal: journal.letters(name, key, limit),
+            lambda journal: journal.waiting(kind, name, key, after=case, limit=limit),
+            lambda journal: journal.waiting(kind, name, key, limit=limit),
+            self._letters(),
+            lambda journal: [*map(journal.receiver, LETTERS)],
             lambda journal: (journal.workflows(), [*map(journal.newest, WORKFLOWS)]),
             lambda journal: [*map(journal.bundle, ["one", "two", "three"])],
         ]
         return random.choice(questions)
+
+    def _letters(self) -> Callable[[Journal], object]:
+        random = self.random
+        name = random.choice(["", *NAMES])
+        key = random.choice(KEYS) if name else ""
+        after = random.choice([None, self.letter()])
+        if name and after is not None:
+            after = after._replace(name=name)
+        limit = random.choice([-1, 0, 1, 3, 1_000])
+        return lambda journal: journal.letters(name, key, after=after, limit=limit)
 
     def _listing(self) -> Callable[[Journal], object]:
         random = self.random
@@ -251,10 +267,15 @@ def compare(one: Journal, other: Journal, seed: int, calls: int) -> None:
                     caller.lengths[commit.case] = length + len(commit.inputs)
         elif choice < 0.6:
             letter = caller.letter()
-            assert one.post(letter) == other.post(letter), where
+            posting = [Commit("", posted=(letter, caller.letter()))]
+            assert append(one, posting), where
+            assert append(other, posting), where
         elif choice < 0.63:
             now_us = caller.random.randrange(6)
             assert one.expire(now_us) == other.expire(now_us), where
+        elif choice < 0.64:
+            dropped = caller.random.sample(LETTERS, 2)
+            assert one.drop(dropped) == other.drop(dropped), where
         elif choice < 0.66:
             bundle = caller.bundle()
             one.keep(bundle)
@@ -292,5 +313,5 @@ def holdings(journal: Journal) -> list[object]:
         journal.sleepers(2**62),
         journal.work(),
         [journal.waiting(kind, name, key) for kind in (10, 11) for name in NAMES for key in KEYS],
-        [journal.letters(name) for name in NAMES],
+        (journal.letters(), journal.letter_count(), [*map(journal.receiver, LETTERS)]),
     ]

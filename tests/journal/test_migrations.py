@@ -115,7 +115,7 @@ def test_it_is_appended_to_like_any_other(path: Path) -> None:
         (Lease(7, 1, "w", 9),),
     )
     with closing(SQLiteJournal(path)) as journal:
-        journal.post(letter)
+        journal.append([Commit("", posted=(letter,))])
         journal.append([commit])
         with pytest.raises(JournalConflict):
             journal.append([Commit("a", (sealed._replace(seq=1),))])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from knhk.errors import UsageError
+from knhk.kernel.events import CROWDED, KEYED
 from knhk.kernel.game import KEPT_MAX
 from knhk.model import (
     CALLEE_MESSAGE,
     CALLEE_SIGNAL,
     EXCEPT_MESSAGE,
     EXCEPT_SIGNAL,
+    MESSAGE,
     NODE_END,
+    SIGNAL,
     US_PER_S,
     Callee,
     ForEach,
@@ -53,6 +56,35 @@ def test_a_message_goes_only_to_an_equal_key() -> None:
     assert "two" == case.data["y"]
     assert case.send("m", "one", key=1)
     assert "completed" == case.status
+
+
+def test_a_case_tells_which_messages_and_signals_it_would_take() -> None:
+    case = _two(_hears("k"), _hears("l")).case(k=1, l=[2])
+    assert [(KEYED, 1), (KEYED, [2])] == [(wish.keys, wish.key) for wish in case.wishes(2)]
+    assert [(MESSAGE, "m")] * 2 == [(wish.kind, wish.name) for wish in case.wishes(2)]
+    assert [True, False, False] == [case.would_take("m", key) for key in (1, True, None)]
+    assert not case.would_take("n", 1)
+    case.suspend()
+    assert [] == case.wishes(2)
+    assert not case.would_take("m", 1)
+
+
+def test_too_many_keys_are_told_as_one_wish() -> None:
+    each = ForEach(items=expression(lambda data: data["ks"]), variable="k")
+    drawing = Drawing().task("x", "start", "e", callee=_hears("k"), for_each=each)
+    case = drawing.case(ks=["a", "b", "c"])
+    assert [KEYED] * 3 == [wish.keys for wish in case.wishes(3)]
+    assert [CROWDED] == [wish.keys for wish in case.wishes(2)]
+    case.send("m", key="b")
+    assert ["a", "c"] == [wish.key for wish in case.wishes(2)]
+
+
+def test_what_an_event_would_interrupt_is_wished_for() -> None:
+    exits = ((EXCEPT_MESSAGE, "m", "p"), (EXCEPT_SIGNAL, "g", "p"))
+    case = Drawing().task("x", "start", "e", exceptions=exits).task("y", "p", "e").case()
+    assert [(MESSAGE, "m"), (SIGNAL, "g")] == [(wish.kind, wish.name) for wish in case.wishes(9)]
+    case.signal("g")
+    assert [] == case.wishes(9)
 
 
 def test_kept_messages_are_taken_in_order_of_arrival() -> None:

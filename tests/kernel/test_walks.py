@@ -30,7 +30,9 @@ from knhk.model import (
     CREATE,
     EXCEPT_MESSAGE,
     EXCEPT_SIGNAL,
+    MESSAGE,
     ON_FAILURE_COMPENSATE,
+    SIGNAL,
     Callee,
     Input,
     Net,
@@ -99,10 +101,15 @@ def _step(case: Case, choose: random.Random) -> None:
         case.withdraw(choose.choice(tasks))
     elif other in (2, 3):
         for name in _events(nodes, CALLEE_MESSAGE, EXCEPT_MESSAGE):
-            case.send(name, 1, choose.choice([None, 1, "a"]))
+            key = choose.choice([None, 1, "a"])
+            wanted = [wish for wish in case.wishes(9) if (wish.kind, wish.name) == (MESSAGE, name)]
+            would = any(not wish.keys or wish.key == key for wish in wanted)
+            assert case.would_take(name, key) == would
+            assert case.send(name, 1, key) == would
     elif other == 4:
         for name in _events(nodes, CALLEE_SIGNAL, EXCEPT_SIGNAL):
-            case.signal(name)
+            wanted = [wish for wish in case.wishes(9) if (wish.kind, wish.name) == (SIGNAL, name)]
+            assert bool(case.signal(name)) == bool(wanted)
     elif other == 5:
         case.advance(choose.choice([1, 60, 100_000]))
     elif other == 6:

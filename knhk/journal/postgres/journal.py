@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, LiteralString
 
 from psycopg import Connection, errors
 from psycopg.rows import TupleRow
@@ -30,7 +30,6 @@ from knhk.journal.passwords import without_password
 from knhk.journal.postgres.company import Company, first_lost
 from knhk.journal.postgres.link import ANSWER_S, PATIENCE_S, Link, T, Work, is_lost
 from knhk.journal.postgres.reading import (
-    LETTER_COLUMNS,
     ask,
     read_bundle,
     read_case,
@@ -41,6 +40,7 @@ from knhk.journal.postgres.reading import (
     read_record,
     read_stored,
     read_versions,
+    read_waiting,
     read_work,
 )
 from knhk.journal.postgres.schema import bring_up_to_date, refuse_older
@@ -112,7 +112,6 @@ class PostgresJournal:
         #: Commits that were sent on a connection that was lost, and those found written since.
         self._doubted: Sequence[Commit] = ()
         self._written: frozenset[Commit] = frozenset()
-        self._doubted_letter: Letter | None = None
         if self._writer is None:
             self._reader.open(lambda connection: refuse_older(connection, target))
         else:
@@ -176,32 +175,16 @@ class PostgresJournal:
     def keep(self, bundle: Bundle) -> None:
         self._write(lambda connection: keep(connection, bundle))
 
-    def post(self, letter: Letter) -> bool:
-        return self._write(lambda connection: self._post(connection, letter))
+    def drop(self, letters: Sequence[str]) -> int:
+        statement = "DELETE FROM letters WHERE id = ANY(%s) AND received_by = ''"
+        return self._write(lambda connection: _count(connection, statement, list(letters)))
 
-    def _post(self, connection: Connection[TupleRow], letter: Letter) -> bool:
-        doubted, self._doubted_letter = self._doubted_letter, letter
-        kept = connection.execute(
-            f"INSERT INTO letters ({LETTER_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608
-            " ON CONFLICT DO NOTHING RETURNING id",
-            letter,
-        ).fetchone()
-        if kept is None and doubted == letter:
-            there = connection.execute(
-                f"SELECT {LETTER_COLUMNS} FROM letters WHERE id = %s",  # noqa: S608
-                (letter.id,),
-            ).fetchone()
-            self._doubted_letter = None
-            return there == letter
-        self._doubted_letter = None
-        return kept is not None
-
-    def expire(self, now_us: int) -> int:
-        return self._write(
-            lambda connection: (
-                connection.execute("DELETE FROM letters WHERE expires_us <= %s", (now_us,)).rowcount
-            )
+    def expire(self, now_us: int, limit: int = PAGE_MAX) -> int:
+        statement = (
+            "DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE expires_us <= %s"
+            " ORDER BY expires_us, id LIMIT %s)"
         )
+        return self._write(lambda connection: _count(connection, statement, now_us, max(0, limit)))
 
     def _write(self, work: Work[T]) -> T:
         if self._writer is None:
@@ -295,26 +278,36 @@ class PostgresJournal:
         return tuple((wake_us, case) for wake_us, case in rows)
 
     def waiting(
-        self, kind: int, name: str, key: str = "", limit: int = PAGE_MAX
+        self, kind: int, name: str, key: str = "", *, after: str = "", limit: int = PAGE_MAX
     ) -> tuple[str, ...]:
-        rows = self._ask(
-            "SELECT DISTINCT case_id FROM waits JOIN cases ON id = case_id"
-            " WHERE kind = %s AND name = %s AND key IN ('', %s)"
-            " AND status IN ('running', 'suspended') ORDER BY case_id LIMIT %s",
-            kind,
-            name,
-            key,
-            max(0, limit),
+        return self._reader.run(
+            lambda connection: read_waiting(connection, kind, name, key, after, limit)
         )
-        return tuple(case for (case,) in rows)
 
     def work(
         self, wanted: WorkFilter = ANY_WORK, *, after: Offer | None = None, limit: int = PAGE_MAX
     ) -> tuple[OpenWork, ...]:
         return self._reader.run(lambda connection: read_work(connection, wanted, after, limit))
 
-    def letters(self, name: str, key: str = "", limit: int = PAGE_MAX) -> tuple[Letter, ...]:
-        return self._reader.run(lambda connection: read_letters(connection, name, key, limit))
+    def letters(
+        self,
+        name: str = "",
+        key: str = "",
+        *,
+        after: Letter | None = None,
+        limit: int = PAGE_MAX,
+    ) -> tuple[Letter, ...]:
+        return self._reader.run(
+            lambda connection: read_letters(connection, name, key, after, limit)
+        )
+
+    def letter_count(self) -> int:
+        ((count,),) = self._ask("SELECT count(*) FROM letters WHERE received_by = ''")
+        return int(count)
+
+    def receiver(self, letter: str) -> str | None:
+        rows = self._ask("SELECT received_by FROM letters WHERE id = %s", letter)
+        return rows[0][0] if rows else None
 
     def _ask(self, statement: str, *values: object) -> list[TupleRow]:
         return self._reader.run(lambda connection: ask(connection, statement, *values))
@@ -327,3 +320,8 @@ class PostgresJournal:
         for link in (self._reader, self._writer, self._beats):
             if link is not None:
                 link.close()
+
+
+def _count(connection: Connection[TupleRow], statement: LiteralString, *values: object) -> int:
+    """How many rows a statement has changed."""
+    return connection.execute(statement, values).rowcount

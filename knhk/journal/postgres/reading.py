@@ -27,12 +27,12 @@ from knhk.journal.record import (
     VersionRow,
     Wait,
     WorkFilter,
+    letters_where,
     version_rows,
 )
 from knhk.model import CaseStatus
 
 __all__ = [
-    "LETTER_COLUMNS",
     "ask",
     "read_bundle",
     "read_case",
@@ -43,10 +43,11 @@ __all__ = [
     "read_record",
     "read_stored",
     "read_versions",
+    "read_waiting",
     "read_work",
 ]
 
-LETTER_COLUMNS: Final = "id, name, key, payload, sent_us, expires_us"
+_LETTER_COLUMNS: Final = "id, name, key, payload, sent_us, expires_us"
 
 _SELECT_CASE: Final = f"SELECT {CASE_COLUMNS} FROM cases WHERE id = %s"  # noqa: S608
 _SELECT_CASES: Final = f"SELECT {CASE_COLUMNS} FROM cases WHERE id = ANY(%b::text[])"  # noqa: S608
@@ -79,6 +80,19 @@ _SELECT_VERSIONS: Final = (
     "SELECT w.name, w.digest, b.deployed_us,"
     " w.deployed = (SELECT max(deployed) FROM workflows WHERE name = w.name)"
     " FROM workflows AS w JOIN bundles AS b USING (digest) WHERE %s IN ('', w.name)"
+)
+
+_SELECT_WAITING_WITH_KEY: Final = (
+    "(SELECT case_id FROM waits JOIN cases ON id = case_id"
+    " WHERE kind = %(kind)s AND name = %(name)s AND {key} AND case_id > %(after)s"
+    " AND status IN ('running', 'suspended') ORDER BY case_id LIMIT %(limit)s)"
+)
+#: Each half goes along the index, and no further than it has to.
+_SELECT_WAITING: Final = (
+    _SELECT_WAITING_WITH_KEY.replace("{key}", "key = ''")
+    + " UNION "
+    + _SELECT_WAITING_WITH_KEY.replace("{key}", "key = %(key)s")
+    + " ORDER BY case_id LIMIT %(limit)s"
 )
 
 #: A statement and its parameters.
@@ -282,18 +296,28 @@ def read_work(
 
 
 def read_letters(
-    connection: Connection[TupleRow], name: str, key: str, limit: int
+    connection: Connection[TupleRow], name: str, key: str, after: Letter | None, limit: int
 ) -> tuple[Letter, ...]:
-    """Kept letters of a name, oldest first; with a key only those that have it."""
-    with_key = "AND key = %s" if key else ""
+    """A page of kept letters, as :meth:`knhk.journal.Journal.letters` gives it."""
+    where, values = letters_where("%s", name, key, after)
     rows = ask(
         connection,
-        f"SELECT {LETTER_COLUMNS} FROM letters WHERE name = %s {with_key}"  # noqa: S608
-        " ORDER BY sent_us, id LIMIT %s",
-        *((name, key) if key else (name,)),
+        f"SELECT {_LETTER_COLUMNS} FROM letters WHERE {where}"  # noqa: S608
+        " ORDER BY name, sent_us, id LIMIT %s",
+        *values,
         max(0, limit),
     )
     return tuple(map(Letter._make, rows))
+
+
+def read_waiting(
+    connection: Connection[TupleRow], kind: int, name: str, key: str, after: str, limit: int
+) -> tuple[str, ...]:
+    """A page of cases that wait, as :meth:`knhk.journal.Journal.waiting` gives it."""
+    values = {"kind": kind, "name": name, "key": key, "after": after, "limit": max(0, limit)}
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(_SELECT_WAITING, values).fetchall()
+    return tuple(case for (case,) in rows)
 
 
 def _case_row(row: TupleRow) -> CaseRow:

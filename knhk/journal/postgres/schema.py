@@ -182,6 +182,13 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX offers_by_role ON offers (role, rank, since_us, case_id, item) WHERE role != '';
     CREATE INDEX leases_by_holder ON leases (holder, case_id, item);
     """,
+    """
+    ALTER TABLE letters ADD COLUMN received_by text COLLATE "C" NOT NULL DEFAULT '';
+    DROP INDEX letters_by_name;
+    CREATE INDEX letters_by_name ON letters (name, sent_us, id) WHERE received_by = '';
+    CREATE INDEX letters_by_key ON letters (name, key, sent_us, id) WHERE received_by = '';
+    UPDATE cases SET parked = false, wake_us = -1 WHERE parked;
+    """,
 )
 
 

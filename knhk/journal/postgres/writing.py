@@ -17,7 +17,16 @@ from psycopg.rows import TupleRow
 from knhk.errors import JournalConflict
 from knhk.journal.offers import OFFER_COLUMNS, offer_row
 from knhk.journal.postgres.company import Fences
-from knhk.journal.record import Bundle, CaseRow, Commit, InputRow, Offer
+from knhk.journal.record import (
+    REMEMBERED_US,
+    Bundle,
+    CaseRow,
+    Commit,
+    InputRow,
+    Letter,
+    Offer,
+    Rest,
+)
 
 __all__ = ["CASE_COLUMNS", "INPUT_COLUMNS", "first_conflict", "keep", "was_written", "write"]
 
@@ -81,7 +90,17 @@ _INSERT_OFFERS: Final = (
     " %b::text[], %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[])"
 )
 _CARRY_COMMANDS: Final = "UPDATE commands SET is_carried = true WHERE id = ANY(%b::text[])"
-_TAKE_LETTERS: Final = "DELETE FROM letters WHERE id = ANY(%b::text[]) RETURNING id"
+_POST_LETTERS: Final = (
+    "INSERT INTO letters (id, name, key, payload, sent_us, expires_us)"
+    " SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::bytea[], %b::bigint[],"
+    " %b::bigint[]) ON CONFLICT DO NOTHING"
+)
+_TAKE_LETTERS: Final = (
+    "UPDATE letters SET received_by = n.case_id, payload = '',"  # noqa: S608
+    f" expires_us = greatest(expires_us, sent_us + {REMEMBERED_US})"
+    " FROM unnest(%b::text[], %b::text[]) AS n (id, case_id)"
+    " WHERE letters.id = n.id AND received_by = '' RETURNING letters.id"
+)
 
 
 def write(
@@ -104,6 +123,7 @@ def write(
         _write_leases(cursor, commits)
         _write_offers(cursor, commits)
         _carry(cursor, commits)
+        _post_letters(cursor, commits)
         _take_letters(cursor, commits)
         cursor.execute("COMMIT")
 
@@ -146,7 +166,11 @@ def _insert_inputs(cursor: Cursor[TupleRow], rows: Sequence[InputRow]) -> None:
 def _write_states(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
     """Where the cases stand now: of several changes to one case the last counts."""
     standings = {each.case: each.standing for each in commits if each.standing is not None}
-    rests = {each.case: each.rest for each in commits if each.rest is not None}
+    rests: dict[str, Rest] = {}
+    for each in commits:
+        if each.rest is not None:
+            rests[each.case] = each.rest
+        rests.update((other, Rest(is_parked=False)) for other in each.roused)
     snapshots = {each.case: each.snapshot for each in commits if each.snapshot is not None}
     _execute(
         cursor,
@@ -203,12 +227,21 @@ def _carry(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
     _execute(cursor, _CARRY_COMMANDS, [(command,) for command in commands])
 
 
+def _post_letters(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+    posted: dict[str, Letter] = {}
+    for letter in chain.from_iterable(commit.posted for commit in commits):
+        posted.setdefault(letter.id, letter)
+    # Sorted, so that two writers take the same ones in the same order.
+    _execute(cursor, _POST_LETTERS, sorted(posted.values()))
+
+
 def _take_letters(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
     receivers = [(commit, letter) for commit in commits for letter in commit.received]
     if not receivers:
         return
     # This asks for an answer before the transaction ends, which costs a second round trip.
-    cursor.execute(_TAKE_LETTERS, [[letter for _, letter in receivers]])
+    rows = sorted((letter, commit.case) for commit, letter in receivers)
+    cursor.execute(_TAKE_LETTERS, _columns(rows))
     there = {letter for (letter,) in cursor.fetchall()}
     for commit, letter in receivers:
         if letter not in there:

@@ -26,7 +26,10 @@ class HistorySuite:
         assert journal.sleepers(2**62) == ()
         assert journal.work() == ()
         assert journal.waiting(5, "paid") == ()
-        assert journal.letters("paid") == ()
+        assert journal.letters() == journal.letters("paid") == ()
+        assert journal.letter_count() == 0
+        assert journal.receiver("a") is None
+        assert journal.drop(["a"]) == journal.drop([]) == 0
         assert journal.expire(2**62) == 0
         assert journal.versions() == journal.versions("order") == ()
         assert journal.check() == ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from knhk.errors import JournalConflict
-from knhk.journal import Bundle, CaseRow, Commit, InputRow, Letter, Offer, Standing
+from knhk.journal import Bundle, CaseRow, Commit, InputRow, Journal, Letter, Offer, Standing
 from knhk.model import CREATE, START, CaseStatus
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "letter",
     "offer",
     "opening",
+    "post",
     "refused_as_conflict",
     "row",
     "sub_case",
@@ -69,6 +70,11 @@ def letter(id: str, sent_us: int = 1, key: str = "", expires_us: int = 100) -> L
 def offer(case: str, item: int, *, priority: int = 0, since_us: int = 1) -> Offer:
     """Work of the task ``t`` for somebody outside."""
     return Offer(case, item, 1, False, "order", "t", priority=priority, since_us=since_us)
+
+
+def post(journal: Journal, *letters: Letter) -> None:
+    """Have letters kept."""
+    journal.append([Commit("", posted=letters)])
 
 
 @contextmanager

@@ -61,6 +61,20 @@ class ParkingSuite:
         assert journal.sleepers(9, shards=(63, 0)) == ((5, "b"), (7, "a"))
         assert journal.sleepers(9, shards=()) == ()
 
+    def test_another_case_may_be_roused_with_a_commit(self, journal: Journal) -> None:
+        journal.append([opening("a"), opening("b"), opening("c"), parked("b", 5), parked("c", 6)])
+
+        journal.append([Commit("a", (row("a", 1),), roused=("b", "nobody"))])
+        assert [found.id for found in journal.cases(awake=True)] == ["a", "b"]
+        assert journal.sleepers(9) == ((6, "c"),)
+
+        journal.append([Commit("a", roused=("c", "b")), parked("b", 7)])
+        assert [found.id for found in journal.cases(awake=True)] == ["a", "c"]
+        assert journal.sleepers(9) == ((7, "b"),)
+        with refused_as_conflict("a", 1):
+            journal.append([Commit("a", (row("a", 1),), roused=("b",))])
+        assert journal.sleepers(9) == ((7, "b"),)
+
     def test_a_case_that_is_awake_is_no_sleeper(self, journal: Journal) -> None:
         journal.append([opening("a"), parked("a", 5)])
 
@@ -93,9 +107,25 @@ class ParkingSuite:
         journal.append([waits_for(case, *both) for case in ("c", "b", "a")])
 
         assert journal.waiting(MESSAGE, "paid", "k") == ("a", "b", "c")
-        assert journal.waiting(MESSAGE, "paid", "k", 2) == ("a", "b")
-        assert journal.waiting(MESSAGE, "paid", "k", 0) == ()
-        assert journal.waiting(MESSAGE, "paid", "k", -1) == ()
+        assert journal.waiting(MESSAGE, "paid", "k", limit=2) == ("a", "b")
+        assert journal.waiting(MESSAGE, "paid", "k", limit=0) == ()
+        assert journal.waiting(MESSAGE, "paid", "k", limit=-1) == ()
+
+    def test_those_that_wait_are_told_in_pages(self, journal: Journal) -> None:
+        journal.append([opening(case) for case in ("b", "a", "c", "d")])
+        journal.append(
+            [
+                waits_for("a", ("paid", "")),
+                waits_for("b", ("paid", "k")),
+                waits_for("c", ("paid", "l")),
+                waits_for("d", ("paid", "")),
+            ]
+        )
+
+        assert journal.waiting(MESSAGE, "paid", "k", limit=1) == ("a",)
+        assert journal.waiting(MESSAGE, "paid", "k", after="a", limit=2) == ("b", "d")
+        assert journal.waiting(MESSAGE, "paid", after="a") == ("d",)
+        assert journal.waiting(MESSAGE, "paid", "k", after="d") == ()
 
     def test_waits_are_given_whole_or_not_at_all(self, journal: Journal) -> None:
         journal.append([opening("a"), waits_for("a", ("paid", ""), ("sent", ""))])
