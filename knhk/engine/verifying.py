@@ -34,7 +34,7 @@ from knhk.kernel import Case, WorkItem
 from knhk.kernel.snapshot import FORMAT
 from knhk.model import CaseStatus, ItemState
 
-__all__ = ["Fault", "Verification"]
+__all__ = ["Fault", "Verification", "misplaced"]
 
 #: Inputs that are in memory at a time.
 _ROWS_MAX: Final = PAGE_MAX
@@ -202,6 +202,15 @@ def _at(entry: InputRow, error: KnhkError) -> KnhkError:
 def _state(case: Case) -> bytes:
     plain = case.snapshot()
     return b"" if plain is None else encode_snapshot(plain)
+
+
+def misplaced(record: Record, case: Case) -> str:
+    """What of that which is stored beside a history does not suit its case; empty if all does."""
+    try:
+        _refuse_misplaced(record, case)
+    except _Found as found:
+        return f"{found.place or 'the row of the case'}: {found.why}"
+    return ""
 
 
 def _refuse_misplaced(record: Record, case: Case) -> None:
