@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 __all__ = [
+    "AnswerLost",
     "ArgumentError",
     "CaseCancelled",
     "CaseEnded",
@@ -20,6 +21,7 @@ __all__ = [
     "CaseFailed",
     "CaseStuck",
     "CheckError",
+    "ClaimLost",
     "ConnectorError",
     "ConnectorUnavailable",
     "DeployError",
@@ -395,6 +397,17 @@ class JournalConflict(JournalError):
         self.case = case
         self.seq = seq
         super().__init__(f"case {case!r} already has an input {seq}: another engine is running it")
+
+
+class AnswerLost(KnhkError):
+    """Another process has done what was asked of a case, and died before it could say what came."""
+
+    def __init__(self, asked: str) -> None:
+        self.asked = asked
+        super().__init__(
+            f"{asked} has been done, but its answer was lost with the process that did it;"
+            " look at the case, and do not ask again"
+        )
 
 
 class ShardLost(JournalError):

@@ -34,6 +34,8 @@ from knhk.model import (
 from knhk_dsl.check.callees import Callees, FoundCallee, visible_types
 from knhk_dsl.check.calling import calling_rounds
 from knhk_dsl.check.files import CheckedFile, FileCheck
+from knhk_dsl.check.known import Known
+from knhk_dsl.check.meanings import Meanings
 from knhk_dsl.check.policies import first, retry_of
 from knhk_dsl.check.workflow import CheckedTask, CheckedWorkflow, WorkflowCheck, reads
 from knhk_dsl.environment import Environment
@@ -94,9 +96,13 @@ class Analysis:
     ``scopes`` are the files by name, those used first, and ``entry`` is one of them; ``typer``
     holds the types of all expressions; ``files`` and ``workflows`` are what was checked, the
     latter by the identity of their declarations.
+
+    What is ``known`` to be in order is passed over, so that only the diagnostics are complete.
     """
 
-    def __init__(self, sources: Sources, environment: Environment) -> None:
+    def __init__(
+        self, sources: Sources, environment: Environment, known: Known | None = None
+    ) -> None:
         self.sources = sources
         self.environment = environment
         self.report = Report()
@@ -115,6 +121,8 @@ class Analysis:
             check.define_records()
         for check in checks:
             self.files[check.checked.scope.name] = check.run()
+        self._known = known
+        self._meanings = None if known is None else Meanings(self.scopes.values(), self.callees)
         for scope in self.scopes.values():
             self._check_workflows(scope)
             warn_of_unused(scope, self.report)
@@ -123,7 +131,14 @@ class Analysis:
         for together in calling_rounds(scope):
             for declaration in together:
                 check = WorkflowCheck(
-                    declaration, scope, self.typer, self.callees, self.environment, self.report
+                    declaration,
+                    scope,
+                    self.typer,
+                    self.callees,
+                    self.environment,
+                    self.report,
+                    self._meanings,
+                    self._known,
                 )
                 self.workflows[id(declaration)] = check.run()
             for declaration in together:
@@ -161,6 +176,15 @@ def _collector_at_rest() -> Iterator[None]:
 def analyse(sources: Sources, environment: Environment) -> Analysis:
     """Everything that a check finds out about the sources."""
     return Analysis(sources, environment)
+
+
+@_collector_at_rest()
+def check_again(sources: Sources, known: Known) -> tuple[Diagnostic, ...]:
+    """What :func:`check_sources` finds, of sources of which much was checked before.
+
+    What is found does not depend on what is ``known``, only the time does that it takes.
+    """
+    return Analysis(sources, known.environment, known).diagnostics
 
 
 def check_sources(sources: Sources, environment: Environment) -> tuple[Diagnostic, ...]:

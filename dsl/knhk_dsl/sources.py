@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -29,12 +29,16 @@ _ROOT_MARKS: Final = ("pyproject.toml", "knhk.toml", ".git")
 
 @dataclass(frozen=True)
 class Source:
-    """A file that was read: its name, its text, its tree, and what was wrong with it."""
+    """A file that was read: its name, its text, its tree, and what was wrong with it.
+
+    ``memory`` knows which parts of the tree were there when it was read before.
+    """
 
     file: str
     text: str
     tree: ast.SourceFile
     diagnostics: tuple[Diagnostic, ...]
+    memory: Memory = field(repr=False, compare=False)
 
 
 class Readings:
@@ -45,15 +49,16 @@ class Readings:
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[bytes | str, Source, Memory]] = {}
+        self._last: dict[str, tuple[bytes | str, Source]] = {}
 
     def read(self, name: str, data: bytes | str) -> Source:
         """A file with this content."""
         last = self._last.pop(name, None)
         if last is None or last[0] != data:
-            tree, diagnostics, memory = parse_again(data, name, last[2] if last else Memory())
+            old = Memory() if last is None else last[1].memory
+            tree, diagnostics, memory = parse_again(data, name, old)
             text = data if isinstance(data, str) else data.decode("utf-8", errors="replace")
-            last = data, Source(name, text, tree, diagnostics), memory
+            last = data, Source(name, text, tree, diagnostics, memory)
         self._last[name] = last
         if len(self._last) > READINGS_MAX:
             del self._last[next(iter(self._last))]
@@ -62,7 +67,7 @@ class Readings:
     def memory(self, name: str) -> Memory:
         """What was kept of a file when it was read last."""
         last = self._last.get(name)
-        return Memory() if last is None else last[2]
+        return Memory() if last is None else last[1].memory
 
 
 class UnreadableSource(Exception):
@@ -149,6 +154,10 @@ class Sources:
     def files(self) -> dict[str, str]:
         """Every file that was read, by name."""
         return {name: self._read[name].text for name in sorted(self._read)}
+
+    def has_read(self, file: str) -> bool:
+        """Whether a file was read."""
+        return file in self._read
 
     def text(self, file: str) -> str:
         """The text of a file that was read."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: A look at a case goes through its items: this many times its length pass before the next.
 PAUSES_PER_LOOK: Final = 5
 PAUSE_MIN_S: Final = 0.02
+#: How long no news are waited for before it is looked again.
+LOOK_S: Final = 2.0
 
 
 class Relay:
@@ -69,7 +71,8 @@ async def follow(engine: Engine, case: CaseHandle, relay: Relay) -> Standing:
             if waits is not None and (waits.work or waits.events):
                 return Standing(case.id, waits=waits)
             await anyio.sleep(max(PAUSE_MIN_S, PAUSES_PER_LOOK * (monotonic() - began)))
-            await relay.news()
+            with anyio.move_on_after(LOOK_S):  # another process may run it, of which none is told
+                await relay.news()
 
     return await _first(ended, idle)
 

@@ -37,12 +37,13 @@ from knhk.errors import (
     JournalError,
     KnhkError,
     MisfitError,
+    ShardLost,
     SnapshotError,
     StoreAway,
     StoreDamaged,
     UnknownName,
 )
-from knhk.journal import UNFINISHED, CaseRow, Journal, Receipt, Stored
+from knhk.journal import UNFINISHED, CaseRow, Fence, Journal, Receipt, Stored
 from knhk.model import CaseStatus
 
 __all__ = ["ENDED", "Cases", "Receipt"]
@@ -101,9 +102,10 @@ class Cases:
     ) -> LiveCase | None:
         """Bring a case back into memory, after its parents, and have it go on.
 
-        ``stored`` is what the journal has of it, where that has been read already. Gives nothing
-        for a case that has ended, unless ``even_ended``. Raises the family of
-        :class:`~knhk.errors.KnhkError` for one that cannot be brought back.
+        ``stored`` is what the journal has of it, where that has been read already, and no shard was
+        gained since. Gives nothing for a case that has ended, unless ``even_ended``. Raises the
+        family of :class:`~knhk.errors.KnhkError` for one that cannot be brought back, and among it
+        :class:`~knhk.errors.ShardLost` for one that another process runs.
         """
         line = [row]
         top: LiveCase | None = None
@@ -140,11 +142,13 @@ class Cases:
         Raises :class:`~knhk.errors.StoreAway` when the store is.
         """
         ids = [row.id for row in rows if row.id not in self._runtime.live]
+        turn = self._runtime.shards.turn
         with self._runtime.reading() as gone:
             stored = {one.row.id: one for one in await self._ask(self._journal.stored, ids)}
             for row in rows:
                 await self._runtime.writer.room()
-                known = None if row.id in gone else stored.get(row.id)
+                is_old = row.id in gone or turn != self._runtime.shards.turn
+                known = None if is_old else stored.get(row.id)
                 try:
                     live = self._runtime.live.get(row.id) or await self.load(row, known)
                 except StoreAway:
@@ -160,13 +164,15 @@ class Cases:
 
         Raises :class:`~knhk.errors.StoreAway` when the store is.
         """
+        turn = self._runtime.shards.turn
         with self._runtime.reading() as gone:
             for one in await self._ask(self._journal.stored, ids):
                 await self._runtime.writer.room()
                 row = one.row
                 try:
                     if row.id not in self._runtime.live and row.status in UNFINISHED:
-                        await self.load(row, None if row.id in gone else one)
+                        is_old = row.id in gone or turn != self._runtime.shards.turn
+                        await self.load(row, None if is_old else one)
                 except StoreAway:
                     raise
                 except KnhkError as error:
@@ -182,6 +188,7 @@ class Cases:
     async def _load_one(
         self, row: CaseRow, stored: Stored | None = None, *, even_ended: bool = False
     ) -> LiveCase | None:
+        fence = self._runtime.fence(row.shard)
         opening = self._runtime.opening.get(row.id)
         if opening is not None:
             # Its row is there, and the engine is about to hear of it: it is not to run twice.
@@ -190,7 +197,7 @@ class Cases:
             if live is not None:
                 return live
         with self._runtime.reading() as gone:
-            live, stored = await self._made(row, stored)
+            live, stored = await self._made(row, stored, fence)
             is_other = live is not None and live.case.status is not row.status
             is_old = is_other and await self.row(row.id) != row
             if live is None or row.id in self._runtime.live:
@@ -199,6 +206,8 @@ class Cases:
                 return await self._load_one(await self.row(row.id), even_ended=even_ended)
         if live.case.status in ENDED and not even_ended:
             return None
+        if not self._runtime.shards.holds(fence):
+            raise ShardLost(row.shard)
         self._runtime.add(live)
         live.standing.move(row.status, row.outcome)
         if self._is_wanted(row):
@@ -209,7 +218,9 @@ class Cases:
                 live.cancel()
         return live
 
-    async def _made(self, row: CaseRow, stored: Stored | None) -> tuple[LiveCase | None, Stored]:
+    async def _made(
+        self, row: CaseRow, stored: Stored | None, fence: Fence | None
+    ) -> tuple[LiveCase | None, Stored]:
         """The case that is stored, and what that is; nothing if it is in memory by now."""
         version = await self._catalogue.version(row.workflow, row.digest)
         if stored is None:
@@ -218,12 +229,12 @@ class Cases:
         if row.id in self._runtime.live:
             return None, stored
         try:
-            return LiveCase.load(self._runtime, version, stored), stored
+            return LiveCase.load(self._runtime, version, stored, fence), stored
         except SnapshotError:
             # It is of another release, damaged, or not enough: the inputs are all that counts.
             rows = await self._ask(self._journal.inputs, row.id)
             stored = await self._with_payloads(stored._replace(snapshot=None, inputs=rows))
-            return LiveCase.load(self._runtime, version, stored), stored
+            return LiveCase.load(self._runtime, version, stored, fence), stored
 
     async def _with_payloads(self, stored: Stored) -> Stored:
         """What is stored of a case, with the payloads that its bodies refer to."""
@@ -313,6 +324,7 @@ class Cases:
             parent_item=start.call.item,
             depth=depth,
             tenant=parent.standing.row.tenant,
+            shard=parent.standing.row.shard,
         )
         await self.open(version, row, values, Receipt())
 

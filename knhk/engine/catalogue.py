@@ -99,6 +99,10 @@ class Catalogue:
             self._newest[workflow] = digest
         return await self.version(workflow, digest)
 
+    def forget_newest(self) -> None:
+        """Others may have deployed newer versions: the journal is to be asked again."""
+        self._newest.clear()
+
     async def _deployment(self, digest: str) -> Deployment:
         deployment = self._deployments.get(digest)
         if deployment is not None:

@@ -14,10 +14,10 @@ from knhk.errors import StoreDamaged, UsageError
 from knhk.journal import Lease, OpenWork
 from knhk.model import US_PER_S, ItemState
 
-__all__ = ["LEASE_S", "Claim", "Meant", "Which", "claim_of", "meant", "offer_as_told", "until"]
+__all__ = ["CLAIM_S", "Claim", "Meant", "Which", "claim_of", "meant", "offer_as_told", "until"]
 
 #: How long a claim lasts that says nothing else.
-LEASE_S: Final = 300.0
+CLAIM_S: Final = 300.0
 #: The longest lease that has an end: ten years.
 LEASE_MAX_S: Final = 3_650 * 86_400.0
 

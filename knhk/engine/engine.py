@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar, final, overload
+from typing import TYPE_CHECKING, Final, TypeVar, final, overload
 
 import anyio
 
@@ -26,8 +26,9 @@ from knhk.connect import ConnectorPool
 from knhk.engine.callees import Callees
 from knhk.engine.cases import ENDED, Cases, Receipt
 from knhk.engine.catalogue import Catalogue, asked, in_thread
-from knhk.engine.claims import LEASE_S, Claim, meant, offer_as_told
+from knhk.engine.claims import CLAIM_S, Claim, Meant, meant, offer_as_told
 from knhk.engine.clock import Clock, SystemClock
+from knhk.engine.company import Company, process_name
 from knhk.engine.concurrency import Concurrency
 from knhk.engine.events import Observer
 from knhk.engine.facts import NO_PAYLOADS, Payloads, decode_object, encode_json, read_outcome
@@ -42,6 +43,7 @@ from knhk.engine.outside import OutsideWork
 from knhk.engine.parking import AFTER_S
 from knhk.engine.payloads import fetched, joined, refers
 from knhk.engine.plain import JSON
+from knhk.engine.relay import Relay, carried, relayed
 from knhk.engine.repairing import item_to_skip
 from knhk.engine.replaying import replay
 from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report, report_at
@@ -64,11 +66,13 @@ from knhk.errors import (
     MisfitError,
     NotOffered,
     ResultError,
+    ShardLost,
     StoreAway,
     UnknownName,
     UsageError,
 )
 from knhk.journal import (
+    LEASE_S,
     MEMORY,
     PAGE_MAX,
     PATIENCE_S,
@@ -78,6 +82,7 @@ from knhk.journal import (
     Durability,
     InputRow,
     Journal,
+    SharedJournal,
     Stream,
     VersionRow,
     WorkFilter,
@@ -107,6 +112,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
+#: How long a newer version that another process deploys may stay unknown to one that hears of it.
+NEWEST_S: Final = 0.5
+
 T = TypeVar("T")
 
 
@@ -129,8 +137,12 @@ class Engine:
         self._running = runtime
         self._depth_max = depth_max
         self._patience_s = patience_s
+        #: The other processes, where the store is shared, and what is asked of them.
+        self._company: Company | None = None
+        self.relay: Relay | None = None
+        self._newest_at = 0.0
         self._outside = OutsideWork(
-            journal, clock, patience_s, self._reached, self._give, self._patience
+            journal, clock, patience_s, self._reached, self._give, self._claim, self._patience
         )
 
     @classmethod
@@ -146,6 +158,7 @@ class Engine:
         depth_max: int = DEPTH_MAX,
         park_after_s: float = AFTER_S,
         patience_s: float = PATIENCE_S,
+        lease_s: float = LEASE_S,
         concurrency: Concurrency | None = None,
         stalled_after_s: float = STALLED_AFTER_S,
         limits: Limits = USUAL,
@@ -163,14 +176,18 @@ class Engine:
         that has had nothing to do for ``park_after_s`` leaves memory until it is woken.
         When the store goes away later (its server is down, its disk is full) work waits until it
         is back; calls raise :class:`~knhk.errors.StoreAway` when they had to wait for
-        ``patience_s``. ``limits`` are how much else the engine takes; ``concurrency`` limits what
-        is at work at once, and says how tenants share.
+        ``patience_s``. Of a store in PostgreSQL other processes may run a part of the cases, and
+        take over those of one that has not been heard of for ``lease_s``. ``limits`` are how much
+        else the engine takes; ``concurrency`` limits what is at work at once, and says how tenants
+        share.
         ``observer`` is called for every event; every ``stalled_after_s`` it is told of the cases
         that :meth:`stalled` finds, once of each. Raises the family of
         :class:`~knhk.errors.JournalError` for a store that cannot be used.
         """
         if depth_max < 0:
             raise UsageError(f"depth_max is how deep sub-cases may stand, not {depth_max}")
+        if lease_s <= 0:
+            raise UsageError(f"lease_s is how many seconds nothing is heard, not {lease_s}")
         if isinstance(store, (str, os.PathLike)):
             opening = partial(open_journal, store, durability=durability, reading=reading)
             journal = await call_in_thread(opening)
@@ -192,6 +209,8 @@ class Engine:
             callees = Callees(runtime.threads, connectors, shares)
             catalogue = Catalogue(journal, installed, callees, patience_s)
             engine = cls(journal, clock, catalogue, runtime, depth_max, patience_s)
+            if isinstance(journal, SharedJournal):
+                await engine._join(journal, runtime, lease_s, resumes=resume)
             watch = StallWatch(
                 partial(engine.stalled, after_s=stalled_after_s), runtime, stalled_after_s
             )
@@ -214,6 +233,10 @@ class Engine:
                 anyio.create_task_group() as workers,
             ):
                 runtime.run(workers, keepers, self._cases(runtime))
+                if self._company is not None and self.relay is not None:
+                    await self._company.look()
+                    self.relay.run(workers)
+                    self._company.run(workers)
                 if runtime.observed:
                     workers.start_soon(watch.run, name="knhk stall watch")
                 try:
@@ -235,6 +258,31 @@ class Engine:
         if raised is not None:
             raise raised
 
+    async def _join(
+        self, journal: SharedJournal, runtime: Runtime, lease_s: float, *, resumes: bool
+    ) -> None:
+        """Be one of the processes that run the store."""
+        joining = partial(journal.join, process_name(), lease_s=lease_s, is_modest=not resumes)
+        membership = await call_in_thread(joining)
+        self._company = Company(
+            membership,
+            runtime,
+            self._pick_up,
+            self._heard,
+            resumes=resumes,
+            patience_s=self._patience_s,
+        )
+        self.relay = Relay(self, self._company, membership, self._patience_s)
+
+    async def _heard(self) -> None:
+        """Other processes may have done something, such as to deploy a workflow."""
+        now = anyio.current_time()
+        if now - self._newest_at >= NEWEST_S:
+            self._newest_at = now
+            self._catalogue.forget_newest()
+        if self.relay is not None:
+            await self.relay.look()
+
     # Deploying
 
     async def deploy(self, source: str | Path | Module) -> Module:
@@ -245,7 +293,11 @@ class Engine:
         :class:`~knhk.errors.DeployError` for callees that are not there.
         """
         self._runtime("deploying a workflow")
-        return await self._catalogue.deploy(source, self._clock.now_us())
+        module = await self._catalogue.deploy(source, self._clock.now_us())
+        if self._company is not None:
+            with suppress(StoreAway):  # else they hear of it a little later
+                await self._company.tell()
+        return module
 
     # Cases
 
@@ -285,10 +337,17 @@ class Engine:
         await runtime.writer.admission()
         if case_id is None:
             case_id = fresh_case_id(workflow, now_us)
-        row = CaseRow(case_id, version.name, version.digest, now_us, tenant=tenant or "")
-        receipt = Receipt(runtime.writer.patience)
-        live = await self._cases(runtime).open(version, row, values, receipt)
-        return CaseHandle(live.standing, self._outcome)
+        while True:
+            shard = 0 if self._company is None else await self._company.home()
+            row = CaseRow(
+                case_id, version.name, version.digest, now_us, tenant=tenant or "", shard=shard
+            )
+            receipt = Receipt(runtime.writer.patience)
+            try:
+                live = await self._cases(runtime).open(version, row, values, receipt)
+            except ShardLost:
+                continue  # it has not begun, and does on another shard
+            return CaseHandle(live.standing, self._outcome)
 
     async def case(self, case_id: str) -> CaseHandle:
         """The handle of a case; raises :class:`~knhk.errors.UnknownName`."""
@@ -406,21 +465,34 @@ class Engine:
         be picked up is in :attr:`stranded`, and is tried again the next time.
         """
         runtime = self._runtime("resuming")
+        if self._company is not None:
+            await self._company.settle()
+        handles = await self._pick_up(runtime.shards.only, parked=parked)
+        await self._cases(runtime).acquit()
+        return handles
+
+    async def _pick_up(
+        self, shards: Sequence[int] | None, *, parked: bool = False
+    ) -> tuple[CaseHandle, ...]:
+        """Pick up the unfinished cases of some shards, or all there are, oldest first."""
+        runtime = self._runtime("resuming")
         handles: list[CaseHandle] = []
         after: CaseRow | None = None
         with runtime.slots.held_back():  # what had begun before goes first
             while True:
                 asking = partial(
-                    self._journal.cases, status=UNFINISHED, awake=not parked, after=after
+                    self._journal.cases,
+                    status=UNFINISHED,
+                    awake=not parked,
+                    shards=shards,
+                    after=after,
                 )
                 page = await self._ask(asking)
                 if not page:
-                    break
+                    return tuple(handles)
                 after = page[-1]
                 loaded = self._cases(runtime).load_all(page)
                 handles.extend([CaseHandle(live.standing, self._outcome) async for live in loaded])
-        await self._cases(runtime).acquit()
-        return tuple(handles)
 
     @property
     def stranded(self) -> Mapping[str, KnhkError]:
@@ -490,13 +562,18 @@ class Engine:
         wanted = WorkFilter(case_id or "", 0, task, workflow, tenant, role, worker, held)
         return await self._outside.page(wanted, after, limit)
 
+    @relayed
     async def waits(self, case_id: str) -> Waits | None:
         """What a case waits for from outside, with its sub-cases, if there is nothing else.
 
         It is ``None`` while the engine itself has something to do for it, or waits for a time,
-        and for a case that is not in memory.
+        and for a case that is in nobody's memory.
         """
         runtime = self._runtime("asking what a case waits for")
+        if runtime.shards.is_shared and case_id not in runtime.live:
+            row = await self._row(case_id)
+            if row.status in UNFINISHED:
+                runtime.fence(row.shard)
         work: list[WorkOffer] = []
         events: list[EventWait] = []
         family = [case_id]
@@ -518,7 +595,7 @@ class Engine:
         which: str | int,
         *,
         worker: str = "",
-        lease_s: float | None = LEASE_S,
+        lease_s: float | None = CLAIM_S,
     ) -> Claim:
         """Take work for outside: by task name the oldest item nobody holds, or by its number.
 
@@ -527,6 +604,12 @@ class Engine:
         they are over the item is offered anew. ``None`` is a claim without an end. Raises
         :class:`~knhk.errors.NotOffered`.
         """
+        return await self._claim(case_id, which, worker, lease_s)
+
+    @relayed
+    async def _claim(
+        self, case_id: str, which: str | int, worker: str, lease_s: float | None
+    ) -> Claim:
         return await self._outside.claim(case_id, which, worker, lease_s)
 
     async def claim_next(
@@ -537,7 +620,7 @@ class Engine:
         tenant: str = "",
         role: str = "",
         worker: str = "",
-        lease_s: float | None = LEASE_S,
+        lease_s: float | None = CLAIM_S,
     ) -> Claim | None:
         """Take the first of the work that nobody holds, as :meth:`work` tells it.
 
@@ -547,10 +630,10 @@ class Engine:
         return await self._outside.claim_next(wanted, worker, lease_s)
 
     @overload
-    async def heartbeat(self, claim: Claim, /, *, lease_s: float | None = LEASE_S) -> Claim: ...
+    async def heartbeat(self, claim: Claim, /, *, lease_s: float | None = CLAIM_S) -> Claim: ...
     @overload
     async def heartbeat(
-        self, case_id: str, which: str | int, *, attempt: int, lease_s: float | None = LEASE_S
+        self, case_id: str, which: str | int, *, attempt: int, lease_s: float | None = CLAIM_S
     ) -> Claim: ...
     async def heartbeat(
         self,
@@ -558,13 +641,19 @@ class Engine:
         which: str | int = "",
         *,
         attempt: int | None = None,
-        lease_s: float | None = LEASE_S,
+        lease_s: float | None = CLAIM_S,
     ) -> Claim:
         """Have a claim last for ``lease_s`` seconds from now on; gives it with its new end.
 
         Raises :class:`~knhk.errors.ClaimLost` when it has been lost: then its worker may stop.
         """
-        return await self._outside.heartbeat(meant(case_id, which, attempt), lease_s)
+        return await self._heartbeat(*meant(case_id, which, attempt), lease_s)
+
+    @relayed
+    async def _heartbeat(
+        self, case_id: str, which: str | int, attempt: int | None, lease_s: float | None
+    ) -> Claim:
+        return await self._outside.heartbeat(Meant(case_id, which, attempt), lease_s)
 
     @overload
     async def complete(self, claim: Claim, value: object = None, /) -> None: ...
@@ -590,7 +679,13 @@ class Engine:
         """
         if isinstance(case_id, Claim):
             value = which
-        await self._outside.complete(meant(case_id, which, attempt), value)
+        await self._complete(*meant(case_id, which, attempt), value)
+
+    @relayed
+    async def _complete(
+        self, case_id: str, which: str | int, attempt: int | None, value: object
+    ) -> None:
+        await self._outside.complete(Meant(case_id, which, attempt), value)
 
     @overload
     async def fail(self, claim: Claim, error: str, message: str = "", /) -> None: ...
@@ -619,7 +714,13 @@ class Engine:
         """
         if isinstance(case_id, Claim):
             error, message = str(which), error
-        await self._outside.fail(meant(case_id, which, attempt), error, message)
+        await self._fail(*meant(case_id, which, attempt), error, message)
+
+    @relayed
+    async def _fail(
+        self, case_id: str, which: str | int, attempt: int | None, error: str, message: str
+    ) -> None:
+        await self._outside.fail(Meant(case_id, which, attempt), error, message)
 
     @overload
     async def release(self, claim: Claim, /) -> None: ...
@@ -636,8 +737,13 @@ class Engine:
         its number. What the engine does itself it then starts again. Raises
         :class:`~knhk.errors.ClaimLost` and :class:`~knhk.errors.NotOffered`.
         """
-        await self._outside.release(meant(case_id, which, attempt))
+        await self._release(*meant(case_id, which, attempt))
 
+    @relayed
+    async def _release(self, case_id: str, which: str | int, attempt: int | None) -> None:
+        await self._outside.release(Meant(case_id, which, attempt))
+
+    @relayed
     async def withdraw(self, case_id: str, task: str) -> None:
         """Cancel a task of a case: all its items, and the tokens they would have taken.
 
@@ -648,6 +754,7 @@ class Engine:
             _check_task(live, task)
             await self._give(live, [Input(WITHDRAW, self._now_us(live), task=task)], task)
 
+    @relayed
     async def add_instance(self, case_id: str, task: str, value: object = None) -> None:
         """Add an instance to an ``open`` multiple-instance task (pattern 15).
 
@@ -665,6 +772,7 @@ class Engine:
 
     # Events
 
+    @relayed
     async def send(
         self, case_id: str, name: str, payload: object = None, key: object = None
     ) -> bool:
@@ -678,6 +786,7 @@ class Engine:
         value = _plain(f"message {name!r}", {"key": key, "payload": payload})
         return await self._event(MESSAGE, case_id, name, value) > 0
 
+    @relayed
     async def signal(self, case_id: str, name: str, payload: object = None) -> int:
         """Send a signal to a case: how many items it started or interrupted.
 
@@ -707,14 +816,17 @@ class Engine:
 
     # Steering
 
+    @relayed
     async def suspend(self, case_id: str) -> None:
         """Let a case stand still: nothing new is begun, what runs may end."""
         await self._steer(case_id, SUSPEND, "suspending it", (CaseStatus.running,))
 
+    @relayed
     async def resume_case(self, case_id: str) -> None:
         """Have a suspended case go on."""
         await self._steer(case_id, RESUME, "resuming it", (CaseStatus.suspended,))
 
+    @relayed
     async def retry(self, case_id: str, task: str | None = None) -> None:
         """Have a failed case go on: what failed is done again, with fresh attempts.
 
@@ -726,6 +838,7 @@ class Engine:
         await self._refuse_a_part(case_id, "retrying it alone")
         await self._steer(case_id, RESUME, "retrying it", (CaseStatus.failed,), task or "")
 
+    @relayed
     async def skip(self, case_id: str, which: str | int, value: object = None) -> None:
         """Take work for done, with ``value`` as its result; what runs of it is stopped.
 
@@ -748,6 +861,7 @@ class Engine:
             except MisfitError as error:
                 raise ResultError(item.task, error.misfits) from error
 
+    @relayed
     async def cancel(self, case_id: str, *, compensate: bool = False) -> None:
         """Withdraw all work of a case; it has then no result.
 
@@ -790,7 +904,8 @@ class Engine:
         check_case_id(new_id)
         rows, payloads = await self._history(row)
         version = await self._catalogue.version(row.workflow, row.digest)
-        commit = forked(version, row, up_to(rows, at), payloads, new_id)
+        shard = 0 if self._company is None else await self._company.home()
+        commit = forked(version, row, up_to(rows, at), payloads, new_id, runtime.fence(shard))
         await runtime.writer.admission()
         receipt = Receipt(runtime.writer.patience)
         runtime.writer.put(commit, Stream(), receipt)
@@ -820,7 +935,7 @@ class Engine:
         """
         receipt = Receipt(self._patience())
         try:
-            taken = live.give(*facts, written=receipt)
+            taken = live.give(*facts, written=receipt, carries=carried())
         except Refused as refused:
             if task:
                 raise NotOffered(task, str(refused)) from None

@@ -15,7 +15,7 @@ from knhk.engine.replaying import replay
 from knhk.engine.subscriptions import waits_of
 from knhk.engine.version import Version
 from knhk.errors import CaseEnded, ReplayError, UnknownName, UsageError
-from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Standing
+from knhk.journal import UNFINISHED, CaseRow, Commit, Fence, InputRow, Standing
 from knhk.journal.chain import hash_of_opening, link
 from knhk.kernel import Case
 from knhk.model import CaseStatus
@@ -31,14 +31,24 @@ def up_to(rows: Sequence[InputRow], at: int) -> Sequence[InputRow]:
 
 
 def forked(
-    version: Version, row: CaseRow, rows: Sequence[InputRow], payloads: Payloads, new_id: str
+    version: Version,
+    row: CaseRow,
+    rows: Sequence[InputRow],
+    payloads: Payloads,
+    new_id: str,
+    fence: Fence | None,
 ) -> Commit:
     """What begins a case ``new_id`` with a copy of ``rows``, the first inputs of the case ``row``.
+
+    It belongs to the shard of the ``fence``.
 
     Raises :class:`CaseEnded` where the case had ended by then, and :class:`UsageError` where it
     cannot be copied.
     """
-    opened = CaseRow(new_id, row.workflow, row.digest, row.created_us, tenant=row.tenant)
+    shard = 0 if fence is None else fence.shard
+    opened = CaseRow(
+        new_id, row.workflow, row.digest, row.created_us, tenant=row.tenant, shard=shard
+    )
     copies = _chained(opened, rows)
     before = replay(version, row, rows, payloads)
     try:
@@ -53,8 +63,9 @@ def forked(
         )
     if case.status in (CaseStatus.completed, CaseStatus.cancelled):
         raise CaseEnded(row.id, str(case.status), f"forking it after input {len(rows) - 1}")
+    standing = _standing(version, case, copies[-1].hash)
     waits, _ = waits_of(case)
-    return Commit(new_id, copies, opened, _standing(version, case, copies[-1].hash), waits=waits)
+    return Commit(new_id, copies, opened, standing, waits=waits, fence=fence)
 
 
 def _chained(opened: CaseRow, rows: Sequence[InputRow]) -> tuple[InputRow, ...]:

@@ -57,6 +57,7 @@ from knhk.journal import (
     UNFINISHED,
     CaseRow,
     Commit,
+    Fence,
     InputRow,
     Lease,
     OpenWork,
@@ -131,6 +132,9 @@ class Host(Protocol):
     def standing(self, row: CaseRow) -> CaseStanding:
         """Where the case stands, shared by all who ask."""
 
+    def fence(self, shard: int) -> Fence | None:
+        """What commits to a case of that shard carry, or :class:`ShardLost`."""
+
     def tell(self, case: LiveCase, events: list[Event], moved: Standing | None) -> None:
         """Tell the observer what a commit has made true."""
 
@@ -203,14 +207,19 @@ class LiveCase:
         standing: CaseStanding,
         seq: int,
         sealed: bytes,
+        fence: Fence | None,
     ) -> None:
         self.id: Final = case.id
         self.version: Final = version
         self.case: Final = case
         self.standing: Final = standing
+        #: What its commits stand under, where other processes may run the store too.
+        self.fence: Final = fence
         self._tenant: Final = standing.row.tenant
         self._runtime = runtime
         self._stream = Stream()
+        #: Why it is not run here any more.
+        self._gone: JournalError | None = None
         self._seq = seq
         self._hash = sealed
         self._pending = 0
@@ -253,23 +262,26 @@ class LiveCase:
         parameters: dict[str, object],
         written: Callable[[JournalError | None], None],
     ) -> LiveCase:
-        """A case that begins with ``parameters``, which fit."""
+        """A case that begins with ``parameters``, which fit; raises :class:`ShardLost`."""
+        fence = runtime.fence(row.shard)
         case = Case(version.workflow.program, row.id, keeps_history=False)
-        live = cls(runtime, version, case, runtime.standing(row), 0, hash_of_opening(row))
+        standing = runtime.standing(row)
+        live = cls(runtime, version, case, standing, 0, hash_of_opening(row), fence)
         live._give_all([Input(CREATE, row.created_us, value=parameters)], row, written)
         return live
 
     @classmethod
-    def load(cls, runtime: Host, version: Version, stored: Stored) -> LiveCase:
+    def load(cls, runtime: Host, version: Version, stored: Stored, fence: Fence | None) -> LiveCase:
         """The case that the journal has kept; :meth:`wake_up` has it go on.
 
+        The ``fence`` was asked for before it was read.
         Raises :class:`SnapshotError` where the whole history is needed, and
         :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
         """
         case = revive(version, stored)
         row, snapshot, rows = stored.row, stored.snapshot, stored.inputs
         sealed = rows[-1].hash if rows else b"" if snapshot is None else snapshot.hash
-        live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed)
+        live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed, fence)
         if case.status in UNFINISHED:
             live.refuse_too_many()
         live._is_parked = True  # so it may be
@@ -354,7 +366,7 @@ class LiveCase:
             acts = _Acts()
             acts.outside = self._with_short_bodies(changes, acts)
             blobs = () if acts.blobs is None else tuple(acts.blobs.items())
-            commit = _with_work(Commit(self.id, blobs=blobs), acts.outside)
+            commit = _with_work(Commit(self.id, blobs=blobs, fence=self.fence), acts.outside)
             self._runtime.writer.put(commit, self._stream, partial(self._written, acts, None))
 
     # Parking
@@ -362,6 +374,8 @@ class LiveCase:
     def can_park(self) -> bool:
         """Whether it has nothing to do but to wait."""
         if self._pending or self._stream.error is not None or self.is_abandoned:
+            return False
+        if self._gone is not None:
             return False
         if self.standing.row.parent and not self._runtime.is_wanted(self.standing.row):
             return False
@@ -386,7 +400,7 @@ class LiveCase:
         acts = _Acts()
         is_new = self._waits is None and self.version.hears
         waits = self._changed_waits(acts) if is_new else None
-        commit = Commit(self.id, snapshot=snapshot, rest=rest, waits=waits)
+        commit = Commit(self.id, snapshot=snapshot, rest=rest, waits=waits, fence=self.fence)
         self._runtime.writer.put(commit, self._stream, partial(self._parked, acts.waits))
 
     def _parked(self, waits: tuple[Wait, ...], error: JournalError | None) -> None:
@@ -426,15 +440,19 @@ class LiveCase:
     # Facts
 
     def give(
-        self, *facts: Input, written: Callable[[JournalError | None], None] | None = None
+        self,
+        *facts: Input,
+        written: Callable[[JournalError | None], None] | None = None,
+        carries: tuple[str, ...] = (),
     ) -> int:
         """Apply facts, write them, then act. The first may be refused: :class:`Refused`.
 
-        ``written`` is told when the journal has them, or that it could not take them. Gives
+        ``written`` is told when the journal has them, or that it could not take them; with them it
+        is noted that the commands ``carries`` have been carried out. Gives
         how many items a message or a signal among them has started or interrupted. Raises
         :class:`MisfitError` for a value that cannot be written.
         """
-        return self._give_all(list(facts), None, written)
+        return self._give_all(list(facts), None, written, carries=carries)
 
     def cancel(self) -> None:
         """Cancel the case, if that can still be."""
@@ -498,17 +516,20 @@ class LiveCase:
         return OpenWork(self._offers.offer(number), self._offers.lease(number))
 
     def hold(
-        self, lease: Lease, written: Callable[[JournalError | None], None] | None = None
+        self,
+        lease: Lease,
+        written: Callable[[JournalError | None], None],
+        carries: tuple[str, ...] = (),
     ) -> None:
         """Have somebody outside hold an item, which is started with that, or prolong it.
 
         The item is one for outside that is offered or started, and ``lease`` is for its attempt.
-        Errors and ``written`` are as in :meth:`give`.
+        Errors, ``written`` and ``carries`` are as in :meth:`give`.
         """
         item = self.case.item(lease.item)
         is_offered = item.state is ItemState.offered
         facts = [Input(START, self._now_us(), item.id)] if is_offered else []
-        self._give_all(facts, None, written, lease=lease)
+        self._give_all(facts, None, written, lease=lease, carries=carries)
 
     def _give_all(
         self,
@@ -518,9 +539,11 @@ class LiveCase:
         event: Event | None = None,
         lease: Lease | None = None,
         received: tuple[str, ...] = (),
+        carries: tuple[str, ...] = (),
     ) -> int:
-        if self._stream.error is not None:
-            raise self._stream.error
+        broken = self._gone or self._stream.error
+        if broken is not None:
+            raise broken
         self.refuse_too_many()
         # All bodies first: once a fact has been applied nothing may stand in its way.
         waiting = [(fact, self._body(fact)) for fact in facts]
@@ -553,7 +576,7 @@ class LiveCase:
             problem = KnhkError(f"case {self.id!r} cannot go on: {type(error).__name__}: {error}")
             self._runtime.lose(self, problem)
             raise problem from error
-        self._put(tuple(rows), opened, acts, received, written)
+        self._put(tuple(rows), opened, acts, received, carries, written)
         if self._admission is not None:
             self._admission.serve()
         return acts.taken
@@ -619,6 +642,7 @@ class LiveCase:
         opened: CaseRow | None,
         acts: _Acts,
         received: tuple[str, ...],
+        carries: tuple[str, ...],
         written: Callable[[JournalError | None], None] | None,
     ) -> None:
         """Have written what facts have led to, and then acted upon."""
@@ -633,10 +657,20 @@ class LiveCase:
             moved = replace(moved, outcome=self._put_away(moved.outcome, acts))
         blobs = () if acts.blobs is None else tuple(acts.blobs.items())
         waits = self._changed_waits(acts) if self.version.hears else None
-        commit = Commit(self.id, rows, opened, moved, snapshot, rest, waits, blobs, received)
-        roused = self._roused(acts) if acts.stops else ()
-        if roused:
-            commit = commit._replace(roused=roused)
+        commit = Commit(
+            self.id,
+            rows,
+            opened,
+            moved,
+            snapshot,
+            rest,
+            waits,
+            blobs,
+            received,
+            fence=self.fence,
+            carries=carries,
+            roused=self._roused(acts) if acts.stops else (),
+        )
         self._runtime.writer.put(
             _with_work(commit, acts.outside),
             self._stream,
@@ -796,7 +830,10 @@ class LiveCase:
             if not self.is_written:
                 self.is_written = True
                 self._runtime.add(self)
-            self._act(acts)
+            if self._gone is None:
+                self._act(acts)
+            else:
+                self._tell(acts)  # it runs elsewhere now, and there is acted upon what is so
         if written is not None:
             written(error)
 
@@ -806,10 +843,7 @@ class LiveCase:
             work = self._work.pop(item, None)
             if work is not None:
                 self._stop(work)
-        if self._runtime.observed:
-            self._runtime.tell(self, acts.events, acts.moved)
-        if acts.moved is not None:
-            self.standing.move(acts.moved.status, acts.moved.outcome)
+        self._tell(acts)
         if acts.wakes or acts.outside.leases or acts.moved is not None:
             self._set_timer()
         if acts.waits:
@@ -819,6 +853,13 @@ class LiveCase:
         if acts.moved is not None and acts.moved.status not in UNFINISHED:
             self._runtime.settled(self)
         self._rest_or_leave()
+
+    def _tell(self, acts: _Acts) -> None:
+        """Tell those who look on what the journal now says is so."""
+        if self._runtime.observed:
+            self._runtime.tell(self, acts.events, acts.moved)
+        if acts.moved is not None:
+            self.standing.move(acts.moved.status, acts.moved.outcome)
 
     def _stop(self, work: Work) -> None:
         """Have work stopped that was withdrawn, with the sub-case that does it."""
@@ -918,6 +959,14 @@ class LiveCase:
         except KnhkError as error:
             self._runtime.lose(self, error)
 
+    def drop(self, problem: JournalError) -> None:
+        """Let go of a case that another process runs: nothing more is begun here.
+
+        What is in the queue of the journal is written as long as the fence stands.
+        """
+        self._gone = problem
+        self.stop()
+
     def stop(self) -> None:
         """Stop all work; nothing of it is written."""
         if self._admission is not None:
@@ -928,7 +977,7 @@ class LiveCase:
 
     def _rest_or_leave(self) -> None:
         """Leave memory when all is done, and rest when there is nothing to do."""
-        if self._pending:
+        if self._pending or self._gone is not None:
             return
         if self.standing.status in UNFINISHED:
             if not self._work or self.can_park():

@@ -24,6 +24,7 @@ from knhk.engine.live import LiveCase, Refused
 from knhk.engine.naming import check_worker
 from knhk.engine.offers import NEVER_US
 from knhk.engine.payloads import fetched, refers
+from knhk.engine.relay import carried
 from knhk.engine.repairing import item_to_release
 from knhk.engine.report import WorkOffer
 from knhk.errors import (
@@ -65,7 +66,8 @@ class OutsideWork:
     """The work for outside of one engine.
 
     ``reach`` brings cases into memory; ``give`` gives them facts, about a task, and waits until
-    these are written; ``patience`` is for those who wait for something else to be.
+    these are written; ``claim`` claims an item, by the number, of a case wherever that runs;
+    ``patience`` is for those who wait for something to be written.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class OutsideWork:
         patience_s: float,
         reach: Reach,
         give: Callable[[LiveCase, list[Input], str], Awaitable[int]],
+        claim: Callable[[str, Which, str, float | None], Awaitable[Claim]],
         patience: Callable[[], Patience],
     ) -> None:
         self._journal = journal
@@ -82,6 +85,7 @@ class OutsideWork:
         self._patience_s = patience_s
         self._reach = reach
         self._give = give
+        self._claim = claim
         self._patience = patience
         #: What is being claimed by those who ask for the next.
         self._sought: set[tuple[str, int]] = set()
@@ -142,7 +146,7 @@ class OutsideWork:
             return None
         self._sought.add(key)
         try:
-            return await self.claim(offer.case, offer.item, worker, lease_s)
+            return await self._claim(offer.case, offer.item, worker, lease_s)
         except StoreAway:
             raise
         except (NotOffered, CaseEnded, UnknownName):
@@ -159,7 +163,7 @@ class OutsideWork:
         lease = Lease(number, item.attempt, worker, until(self._now_us(live), lease_s))
         receipt = Receipt(self._patience())
         try:
-            live.hold(lease, receipt)
+            live.hold(lease, receipt, carried())
         except Refused as refused:
             raise NotOffered(item.task, str(refused)) from None
         await receipt.written()

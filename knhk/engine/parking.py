@@ -74,6 +74,7 @@ class Parking:
         self._asleep: dict[str, int] = {}
         self._until_us = -1
         self._due: list[str] = []
+        self._is_to_ask = False
         self._called = anyio.Event()
         self._rung = anyio.Event()
 
@@ -134,9 +135,12 @@ class Parking:
         """Bring back each parked case when its time has come, until cancelled."""
         await self._ask_on()
         while True:
-            if not self._due:
+            if not self._due and not self._is_to_ask:
                 self._rung = anyio.Event()
                 await self._rung.wait()
+            if self._is_to_ask:
+                self._is_to_ask = False
+                await self._ask_on()
             due, self._due = self._due[:WAKE_MAX], self._due[WAKE_MAX:]
             await self._wake(due)
             if not self._asleep and self._until_us < _FOREVER:
@@ -147,6 +151,11 @@ class Parking:
         if self._asleep.pop(case_id, None) is not None:
             self._due.append(case_id)
             self._rung.set()
+
+    def ask_again(self) -> None:
+        """Other cases may be asleep here now than those that are known."""
+        self._is_to_ask = True
+        self._rung.set()
 
     async def _ask_on(self) -> None:
         """Ask the journal for the next times."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar, final
@@ -25,14 +25,22 @@ from knhk.engine.limits import Limits
 from knhk.engine.live import LiveCase
 from knhk.engine.parking import Parking
 from knhk.engine.performer import SubWorkflow
+from knhk.engine.shards import Shards
 from knhk.engine.slots import Slots, Ticket
 from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import ThreadPool
 from knhk.engine.timers import Timers
 from knhk.engine.work import Work, carry_out
 from knhk.engine.workers import Workers
-from knhk.errors import JournalConflict, JournalError, KnhkError, StoreAway, UsageError
-from knhk.journal import CaseRow, Journal, Standing, Wait, Writer
+from knhk.errors import (
+    JournalConflict,
+    JournalError,
+    KnhkError,
+    ShardLost,
+    StoreAway,
+    UsageError,
+)
+from knhk.journal import CaseRow, Fence, Journal, SharedJournal, Standing, Wait, Writer
 from knhk.model import CaseStatus
 
 __all__ = ["Runtime"]
@@ -116,8 +124,9 @@ class Runtime:
         self.timers: Final = Timers(clock, self._fire, self.writer.room)
         self.observed: Final = observer is not None
         self.live: Final[dict[str, LiveCase]] = {}
-        asking = partial(in_thread, journal, partial(journal.sleepers, FOREVER_US))
-        sleepers = partial(self._at_last, asking)
+        self.shards: Final = Shards(is_shared=isinstance(journal, SharedJournal))
+        self._journal = journal
+        sleepers = partial(self._at_last, self._sleepers)
         self.parking: Final = Parking(
             self.timers,
             park_after_s,
@@ -133,6 +142,7 @@ class Runtime:
         self.stranded: Final[dict[str, KnhkError]] = {}
         #: What has left memory while somebody was reading cases: a set for each who does.
         self._readings: list[set[str]] = []
+        self._shards_of_stranded: dict[str, int] = {}
         self._observer = observer
         self._standings: WeakValueDictionary[str, CaseStanding] = WeakValueDictionary()
         self._group: TaskGroup | None = None
@@ -141,6 +151,11 @@ class Runtime:
         #: Sub-cases that are to be cancelled; no more than there are in memory.
         self._abandoned: deque[str] = deque()
         self._is_cancelling = False
+        #: Called when there is something to be told to, or to be asked of, other processes.
+        self.poke: Callable[[], None] = _nobody
+        #: Whether another process waits for the end of a case, and one has ended since.
+        self.is_awaited = False
+        self.has_ended = False
 
     def run(self, group: TaskGroup, keepers: TaskGroup, sub_cases: SubCases) -> None:
         """Begin to write, to keep time and to work, in the two task groups."""
@@ -169,7 +184,11 @@ class Runtime:
     # Cases
 
     def add(self, live: LiveCase) -> None:
-        """Take a case into memory."""
+        """Take a case into memory, unless its shard has been lost meanwhile."""
+        if not self.shards.holds(live.fence):
+            assert live.fence is not None
+            live.drop(ShardLost(live.fence.shard))
+            return
         self.live[live.id] = live
         self.stranded.pop(live.id, None)
 
@@ -218,8 +237,14 @@ class Runtime:
     def lose(self, live: LiveCase, problem: KnhkError) -> None:
         """Let go of a case whose state in memory cannot be trusted to be in the journal.
 
-        The cases that wait for its end are let go of too, so that nobody waits in vain.
+        The cases that wait for its end are let go of too, so that nobody waits in vain. One whose
+        shard is lost runs elsewhere, as do all others of that shard.
         """
+        if isinstance(problem, ShardLost):
+            live.drop(problem)
+            self.forget(live)
+            self.let_go([live.fence] if live.fence is not None else [])
+            return
         lost: LiveCase | None = live
         while lost is not None:
             row = lost.standing.row
@@ -236,8 +261,14 @@ class Runtime:
             lost = parent if parent is not None and parent.waits_for(row) else None
 
     def strand(self, row: CaseRow, problem: KnhkError) -> None:
-        """Note that an unfinished case is not run, and why; whoever waits for it is told."""
+        """Note that an unfinished case is not run, and why; whoever waits for it is told.
+
+        One that another process runs is not stranded, and whoever waits for it goes on waiting.
+        """
+        if isinstance(problem, ShardLost):
+            return
         self.stranded[row.id] = problem
+        self._shards_of_stranded[row.id] = row.shard
         standing = self._standings.get(row.id)
         if standing is not None:
             standing.strand(problem)
@@ -249,6 +280,7 @@ class Runtime:
         What the engine was told has failed may be written all the same.
         """
         self.stranded.pop(case_id, None)
+        self._shards_of_stranded.pop(case_id, None)
         standing = self._standings.get(case_id)
         if standing is not None and row is not None:
             standing.move(row.status, row.outcome)
@@ -258,12 +290,70 @@ class Runtime:
         standing = self._standings.get(row.id)
         if standing is None:
             standing = self._standings[row.id] = CaseStanding(row)
+            if self.shards.is_shared:
+                standing.wanted = self._wanted
+        elif standing.row.shard != row.shard:  # it was to begin on one that has been lost
+            standing.row = row
         return standing
+
+    # Shards
+
+    def fence(self, shard: int) -> Fence | None:
+        """What commits to a case of a shard carry, or :class:`~knhk.errors.ShardLost`."""
+        return self.shards.fence(shard)
+
+    def let_go(self, fences: Collection[Fence]) -> None:
+        """Others hold these shards now: their cases leave memory, and whoever waits goes on so."""
+        for fence in fences:
+            self.shards.lose(fence)
+        lost = {fence.shard for fence in fences if not self.shards.has(fence.shard)}
+        for live in list(self.live.values()):
+            if not self.shards.holds(live.fence):
+                assert live.fence is not None
+                live.drop(ShardLost(live.fence.shard))
+                self.forget(live)
+        for case_id, shard in list(self._shards_of_stranded.items()):
+            if shard in lost:
+                del self._shards_of_stranded[case_id]
+                self.stranded.pop(case_id, None)
+                standing = self._standings.get(case_id)
+                if standing is not None:
+                    standing.problem = None
+
+    def awaited_elsewhere(self, gained: Collection[int] = ()) -> list[str]:
+        """The cases that somebody here waits for, and that another process runs, or has ended.
+
+        That may be so of those whose shards were ``gained`` of late.
+        """
+        return [
+            case_id
+            for case_id, standing in list(self._standings.items())
+            if standing.is_awaited
+            and case_id not in self.live
+            and (standing.row.shard in gained or not self.shards.has(standing.row.shard))
+        ]
+
+    def moved_elsewhere(self, row: CaseRow) -> None:
+        """A case that another process runs stands elsewhere now."""
+        standing = self._standings.get(row.id)
+        if standing is not None and row.id not in self.live:
+            standing.move(row.status, row.outcome)
+
+    def _wanted(self, standing: CaseStanding) -> None:
+        if not self.shards.has(standing.row.shard):
+            self.poke()
+
+    async def _sleepers(self) -> Sequence[tuple[int, str]]:
+        asking = partial(self._journal.sleepers, FOREVER_US, shards=self.shards.only)
+        return await in_thread(self._journal, asking)
 
     # Sub-cases
 
     def settled(self, live: LiveCase) -> None:
         """Tell the parent of a sub-case how it has ended. What failed has no life of its own."""
+        if self.is_awaited:
+            self.has_ended = True
+            self.poke()
         row, standing = live.standing.row, live.standing
         parent = self.live.get(row.parent) if row.parent else None
         if parent is None:
@@ -390,6 +480,10 @@ class Runtime:
             self._observer(event)
         except Exception:  # noqa: BLE001  an observer is somebody else's code, and only looks on
             _log.exception("the observer failed at %s", event)
+
+
+def _nobody() -> None:
+    """There are no other processes."""
 
 
 async def _see_through(rest: Coroutine[Any, Any, None], ticket: Ticket) -> None:

@@ -97,7 +97,7 @@ class Stalls:
         for live in list(runtime.live.values()):
             if live.is_at_rest:
                 found.extend(self._of_live(live))
-        async for row in self._awake():
+        async for row in self._awake(runtime.shards.only):
             known = row.id in runtime.live or row.id in runtime.stranded
             if not known and row.created_us <= self._until_us:
                 fresh = await in_thread(self._journal, self._journal.case, row.id)
@@ -159,12 +159,16 @@ class Stalls:
 
     # What both need
 
-    async def _awake(self) -> AsyncIterator[CaseRow]:
-        """All running cases that are not parked."""
+    async def _awake(self, shards: Sequence[int] | None = None) -> AsyncIterator[CaseRow]:
+        """All running cases that are not parked, or those of some shards."""
         after: CaseRow | None = None
         while True:
             asking = partial(
-                self._journal.cases, status=(CaseStatus.running,), awake=True, after=after
+                self._journal.cases,
+                status=(CaseStatus.running,),
+                awake=True,
+                shards=shards,
+                after=after,
             )
             page = await in_thread(self._journal, asking)
             if not page:
@@ -175,7 +179,9 @@ class Stalls:
 
     async def _overdue(self, runtime: Runtime | None) -> AsyncIterator[Stall]:
         """Parked cases that should have been woken long ago."""
-        sleepers = await in_thread(self._journal, self._journal.sleepers, self._until_us)
+        shards = None if runtime is None else runtime.shards.only
+        asking = partial(self._journal.sleepers, self._until_us, shards=shards)
+        sleepers = await in_thread(self._journal, asking)
         for wake_us, case in sleepers:
             if runtime is not None and (case in runtime.live or case in runtime.stranded):
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 import anyio
@@ -21,7 +22,7 @@ class CaseStanding:
     workflow cannot be brought back.
     """
 
-    __slots__ = ("__weakref__", "_changed", "outcome", "problem", "row", "status")
+    __slots__ = ("__weakref__", "_changed", "outcome", "problem", "row", "status", "wanted")
 
     def __init__(self, row: CaseRow) -> None:
         self.row = row
@@ -29,11 +30,18 @@ class CaseStanding:
         self.outcome: bytes = row.outcome
         self.problem: KnhkError | None = None
         self._changed: anyio.Event | None = None
+        #: Told when somebody begins to wait.
+        self.wanted: Callable[[CaseStanding], None] | None = None
 
     @property
     def settled(self) -> bool:
         """Whether waiting longer is in vain."""
         return self.problem is not None or self.status not in UNFINISHED
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for the next state."""
+        return self._changed is not None
 
     def move(self, status: CaseStatus, outcome: bytes) -> None:
         """The case stands elsewhere now."""
@@ -52,6 +60,8 @@ class CaseStanding:
         while not self.settled:
             if self._changed is None:
                 self._changed = anyio.Event()
+                if self.wanted is not None:
+                    self.wanted(self)
             await self._changed.wait()
 
     def _tell(self) -> None:

@@ -23,7 +23,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from knhk.journal.protocol import Journal
-from knhk.journal.record import Fence
+from knhk.journal.record import CaseRow, Fence
 
 __all__ = ["LEASE_S", "Command", "Holding", "Membership", "SharedJournal", "share_of"]
 
@@ -34,12 +34,14 @@ LEASE_S: Final = 10.0
 class Holding(NamedTuple):
     """What a process holds after a beat: epochs by shard.
 
-    It is to give ``surplus`` of them away, and to beat again within ``again_s``.
+    It is to give ``surplus`` of them away, and to beat again within ``again_s``. ``is_awaited``
+    says that another process waits for the end of a case.
     """
 
     epochs: Mapping[int, int]
     surplus: int
     again_s: float
+    is_awaited: bool
 
 
 class Command(NamedTuple):
@@ -63,8 +65,11 @@ class Membership(Protocol):
         Only the one who beats may ask for it.
         """
 
-    def beat(self) -> Holding:
-        """Say that this process is there, and take what it lacks of its share."""
+    def beat(self, *, waits: bool = False) -> Holding:
+        """Say that this process is there, and take what it lacks of its share.
+
+        ``waits`` says that it waits for the end of a case that another one runs.
+        """
 
     def take(self, shard: int) -> Fence | None:
         """Take a shard that nobody holds; ``None`` if somebody does."""
@@ -74,6 +79,12 @@ class Membership(Protocol):
 
     def give(self, shards: Collection[int]) -> None:
         """Let go of shards, for others to take."""
+
+    def tell(self) -> None:
+        """Have all others hear that there is news."""
+
+    def ended(self, cases: Collection[str]) -> Sequence[CaseRow]:
+        """Those of some cases that are neither running nor suspended."""
 
     def settle(self) -> None:
         """Want a share like everybody from the next beat on, and not only what was taken."""

@@ -14,19 +14,18 @@ from pathlib import Path
 import msgspec
 
 from knhk.errors import Diagnostic
-from knhk_dsl.compilation import Analysis
 from knhk_dsl.silencing import silence
 from knhk_dsl.sources import Readings, Sources
 
 __all__ = ["Question", "explored", "quick_diagnostics"]
 
 
-def quick_diagnostics(analysis: Analysis) -> tuple[Diagnostic, ...]:
-    """What the compiler finds wrong with a document and the files it uses, by place.
+def quick_diagnostics(found: tuple[Diagnostic, ...], sources: Sources) -> tuple[Diagnostic, ...]:
+    """What is to be told of what the compiler finds wrong with a document and the files it uses.
 
     Comments of the files that it uses are judged where these are checked themselves.
     """
-    return _shown(analysis.diagnostics, analysis.sources, explored=False)
+    return _shown(found, sources, explored=False)
 
 
 class Question(msgspec.Struct, frozen=True):

@@ -11,7 +11,9 @@ from urllib.parse import unquote
 
 from pygls.uris import to_fs_path
 
-from knhk_dsl.compilation import Analysis, analyse
+from knhk.errors import Diagnostic
+from knhk_dsl.check.known import Known
+from knhk_dsl.compilation import Analysis, analyse, check_again
 from knhk_dsl.environment import Environment
 from knhk_dsl.index import Edit, Index, Page, applied, index_of
 from knhk_dsl.sources import Readings, Sources, UnreadableSource, find_root
@@ -34,26 +36,45 @@ class Document:
     version: int | None = None
 
 
-@dataclass(frozen=True)
 class View:
-    """A document with what a check found out about it.
+    """A document with what checks find out about it, each when it is asked for.
 
-    ``root`` is that of its project; ``page`` is the text as the parser reads it.
+    ``page`` is the text as the parser reads it.
     """
 
-    document: Document
-    analysis: Analysis
-    page: Page
+    def __init__(self, document: Document, sources: Sources, known: Known) -> None:
+        self.document: Final = document
+        self.sources: Final = sources
+        self.page: Final = Page(sources.entry, document.text)
+        self._known = known
+        self._analysis: Analysis | None = None
+        self._diagnostics: tuple[Diagnostic, ...] | None = None
 
     @property
     def file(self) -> str:
         """The name of the document in its project."""
-        return self.analysis.entry.name
+        return self.sources.entry
 
     @property
     def root(self) -> Path | None:
         """The root of its project."""
-        return self.analysis.sources.root
+        return self.sources.root
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What is wrong with it and the files it uses, whatever that takes least time."""
+        if self._analysis is not None:
+            return self._analysis.diagnostics
+        if self._diagnostics is None:
+            self._diagnostics = check_again(self.sources, self._known)
+        return self._diagnostics
+
+    @property
+    def analysis(self) -> Analysis:
+        """All that there is to be found out about it."""
+        if self._analysis is None:
+            self._analysis = analyse(self.sources, self._known.environment)
+        return self._analysis
 
 
 class Project:
@@ -63,6 +84,7 @@ class Project:
         self.environment = environment
         self.documents: dict[str, Document] = {}
         self._readings: dict[Path | None, Readings] = {}
+        self._known: dict[Path, Known] = {}
         self._views: dict[str, View] = {}
         self._indexes: dict[Path | str, Index] = {}
 
@@ -109,20 +131,29 @@ class Project:
         if document is None:
             return None
         if uri not in self._views:
-            analysis = self.analyse(document, document.text)
-            page = Page(analysis.entry.name, document.text)
-            self._views[uri] = View(document, analysis, page)
+            sources = self._sources(document, document.text)
+            self._views[uri] = View(document, sources, self._known_of(sources.root))
         return self._views[uri]
 
     def analyse(self, document: Document, text: str) -> Analysis:
         """A document checked with this text."""
-        if document.path is None:
-            return analyse(Sources.of_text(text), self.environment)
-        return self._analyse_file(document.path, {**self._texts(), document.path: text})
+        return analyse(self._sources(document, text), self.environment)
 
-    def _analyse_file(self, path: Path, texts: Mapping[Path, str]) -> Analysis:
-        readings = self._readings_of(find_root(path.parent))
-        return analyse(Sources.of_editor(path, texts, readings), self.environment)
+    def _sources(self, document: Document, text: str) -> Sources:
+        if document.path is None:
+            return Sources.of_text(text)
+        return self._sources_of(document.path, {**self._texts(), document.path: text})
+
+    def _sources_of(self, path: Path, texts: Mapping[Path, str]) -> Sources:
+        return Sources.of_editor(path, texts, self._readings_of(find_root(path.parent)))
+
+    def _known_of(self, root: Path | None) -> Known:
+        """What is known of the files of a project; of what is in no file, nothing is kept."""
+        if root is None:
+            return Known(self.environment)
+        if root not in self._known:
+            self._known[root] = Known(self.environment)
+        return self._known[root]
 
     def _readings_of(self, root: Path | None) -> Readings:
         if root not in self._readings:
@@ -148,10 +179,10 @@ class Project:
         for path in self._users(view, file):
             if path not in self._indexes:
                 try:
-                    analysis = self._analyse_file(path, self._texts())
+                    sources = self._sources_of(path, self._texts())
                 except OSError:
                     continue  # it was there a moment ago
-                self._indexes[path] = index_of(analysis)
+                self._indexes[path] = index_of(analyse(sources, self.environment))
             yield self._indexes[path]
 
     def after(self, view: View, file: str, edits: Iterable[Edit]) -> Iterator[Analysis]:
@@ -168,7 +199,7 @@ class Project:
             if page is not None:
                 texts[view.root / name] = applied(page.text, here)
         for path in sorted({self._path(view), *self._users(view, file)}):
-            yield self._analyse_file(path, texts)
+            yield analyse(self._sources_of(path, texts), self.environment)
 
     def before(self, view: View, file: str) -> Iterator[Analysis]:
         """What a check finds in the files that :meth:`after` looks at."""
@@ -178,9 +209,8 @@ class Project:
         """The text of a file of a document's project; ``None`` if it cannot be read."""
         if file == view.file:
             return view.page
-        scope = view.analysis.scopes.get(file)
-        if scope is not None:
-            return Page(file, scope.source.text)
+        if view.sources.has_read(file):
+            return Page(file, view.sources.text(file))
         if view.root is None:
             return None
         path = view.root / file

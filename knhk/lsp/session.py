@@ -58,7 +58,7 @@ class Session:
     def diagnostics(self, uri: str) -> tuple[Diagnostic, ...]:
         """What the compiler finds wrong with a document and the files it uses."""
         view = self.project.view(uri)
-        return () if view is None else quick_diagnostics(view.analysis)
+        return () if view is None else quick_diagnostics(view.diagnostics, view.sources)
 
     def question(self, uri: str) -> Question | None:
         """What there is to explore about a document."""
@@ -76,7 +76,7 @@ class Session:
         if view is None:
             return {}
         found: dict[str, list[types.Diagnostic]] = {
-            self._uri(view, file): [] for file in view.analysis.scopes
+            self._uri(view, file): [] for file in view.sources.files
         }
         for diagnostic in diagnostics:
             where = self._location(view, diagnostic.span)
@@ -203,7 +203,7 @@ class Session:
         )
         return [
             made
-            for diagnostic in quick_diagnostics(view.analysis)
+            for diagnostic in quick_diagnostics(view.diagnostics, view.sources)
             if _touches(diagnostic.span, view.file, first, last)
             for action in actions(diagnostic, view.page)
             if (made := self._action(view, diagnostic, action)) is not None

@@ -48,6 +48,11 @@ def has_instances(lines: Iterable[Line]) -> bool:
     return any(isinstance(line, (ast.ForEachLine, ast.TimesLine)) for line in lines)
 
 
+def instances(lines: Iterable[Line]) -> tuple[bool, bool]:
+    """Whether a task has several instances, and whether it waits for them."""
+    return has_instances(lines), first(lines, ast.WithoutWaitingLine) is None
+
+
 def check_sense(task: ast.TaskDecl, kind: int, report: Report) -> None:
     """Reports the lines of a task that make no sense on it; ``kind`` is that of its callee."""
     what, senseless = _SENSELESS.get(kind, ("", ()))

@@ -105,7 +105,7 @@ class Callees:
             use, _ = symbol.value
             return FoundCallee(CALLEE_PYTHON, use.module, symbol.name, self.python(symbol))
         if isinstance(symbol.value, ast.WorkflowDecl):
-            signature = self._workflow(symbol.value, symbol.file)
+            signature = self.workflow(symbol.value, symbol.file)
             return FoundCallee(CALLEE_WORKFLOW, "", symbol.name, signature, None, symbol.value)
         hint = "name a Python callable, a connector's operation or a task type"
         if symbol.kind == "connector":
@@ -156,7 +156,8 @@ class Callees:
             self._connectors[type_name] = self._environment.connector(type_name)
         return self._connectors[type_name]
 
-    def _workflow(self, workflow: ast.WorkflowDecl, scope: FileScope) -> CallSignature:
+    def workflow(self, workflow: ast.WorkflowDecl, scope: FileScope) -> CallSignature:
+        """What a workflow takes, and gives as far as that is known by now."""
         quiet = Report()  # the workflow's own check reports its types
         if id(workflow) not in self._parameters:
             self._parameters[id(workflow)] = _parameters(workflow.parameters, scope, quiet)
@@ -186,6 +187,11 @@ class Callees:
                 signature = self._read(use, used, symbol.file)
             self._python[id(used)] = signature
         return self._python[id(used)]
+
+    def known_python(self, symbol: Symbol) -> CallSignature | None:
+        """The signature of a Python callable, if it was asked for before."""
+        assert isinstance(symbol.value, tuple)
+        return self._python.get(id(symbol.value[1]))
 
     def python_place(self, symbol: Symbol) -> PythonPlace | None:
         """Where a Python callable is defined, if that can be read."""
@@ -224,8 +230,7 @@ class Callees:
             hint = "put it beside this file or in the project's root, or install it"
             self._warn_once("KN210", use, "was not found", hint)
             return ANYTHING
-        for symbol in scope.of_kind("record", "enumeration"):
-            symbol.used = symbol.used or symbol.name in types
+        scope.used.update(types)
         return found
 
     def _warn_once(self, code: str, use: ast.UsePython, what: str, hint: str) -> None:

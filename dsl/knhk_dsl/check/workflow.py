@@ -7,7 +7,7 @@ when nothing was wrong.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container
+from collections.abc import Callable, Collection, Container, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
@@ -26,9 +26,12 @@ from knhk_dsl.check.attributes import (
     check_references,
     check_sense,
     has_instances,
+    instances,
     used_mutexes,
 )
 from knhk_dsl.check.callees import Callees, FoundCallee
+from knhk_dsl.check.known import Effects, Known, Past
+from knhk_dsl.check.meanings import Meaning, Meanings
 from knhk_dsl.check.policies import Line, check_lines, first, has_timeout, merged_lines
 from knhk_dsl.check.refusals import refuse, refuse_statements
 from knhk_dsl.environment import Environment
@@ -110,6 +113,8 @@ class WorkflowCheck:
         callees: Callees,
         environment: Environment,
         report: Report,
+        meanings: Meanings | None = None,
+        known: Known | None = None,
     ) -> None:
         self.checked = CheckedWorkflow(declaration, file)
         self._patterns = environment.patterns
@@ -123,9 +128,19 @@ class WorkflowCheck:
         self._set: set[str] = set()
         self._available: Availability | None = None
         self._unreadable = False
+        self._known = known
+        self._meanings = meanings
+        self._past: Past | None = None
+        if known is not None:
+            last = known.workflow(file.name, declaration.name)
+            self._past = Past(last, file.source.memory)
 
     def run(self) -> CheckedWorkflow:
-        """The checked workflow; what is wrong with it is in the report."""
+        """The checked workflow; what is wrong with it is in the report.
+
+        What is known to be in order is passed over: then expressions in it get no types, and
+        the flow perhaps no graph.
+        """
         self._typer.read.clear()
         for statement in self._declaration.body:
             self._declare_bad(statement)
@@ -134,13 +149,86 @@ class WorkflowCheck:
             self._declare(statement)
         self._flow()
         self._variables()
+        if self._past is not None:
+            self._past.compare(self._grounds(), self._meaning)
         for task in self.checked.tasks.values():
-            self._task(task)
-        self._guards()
+            self._task_or_pass(task)
+        self._guards_or_pass()
         self._return()
         refuse_statements(self._declaration.body, self._report)
         self._unused()
+        if self._known is not None and self._past is not None:
+            self._known.learn(self._file.name, self._declaration.name, self._past.learnt())
         return self.checked
+
+    # --- what is known ------------------------------------------------------------------
+
+    def _grounds(self) -> Meaning:
+        """What every expression rests on beside its words."""
+        assert self._meanings is not None
+        return self._meanings.records, self._file.unreadable, self._unreadable
+
+    def _meaning(self, word: str) -> Meaning:
+        """What a word stands for, in this workflow and in its file."""
+        assert self._meanings is not None
+        symbol, here = self._file.symbols.get(word), self._names.get(word)
+        value, task = self._values.get(word), self.checked.tasks.get(word)
+        if symbol is None and here is None and value is None:
+            return None
+        return (
+            None if symbol is None else self._meanings.symbol(symbol),
+            None if here is None else here[1],
+            None if value is None else (value.kind, self._meanings.type(value.type)),
+            None if task is None else instances(task.declaration.attributes),
+            word in self.checked.places,
+            word in self.checked.mutexes,
+            word in self.checked.variables,
+        )
+
+    def _watched(self, check: Callable[[], None]) -> Effects | None:
+        """Do a part of the check; gives what it does for others, if nothing is wrong there."""
+        typer, file, problems = self._typer, self._file, len(self._report.diagnostics)
+        read, used, set_ = typer.read, file.used, self._set
+        typer.read, file.used, self._set = set(), set(), set()
+        check()
+        effects = Effects(frozenset(typer.read), frozenset(file.used), frozenset(self._set))
+        typer.read, file.used, self._set = read, used, set_
+        self._enact(effects)
+        return effects if len(self._report.diagnostics) == problems else None
+
+    def _enact(self, effects: Effects) -> None:
+        self._typer.read |= effects.read
+        self._file.used |= effects.used
+        self._set |= effects.set
+
+    def _task_or_pass(self, task: CheckedTask) -> None:
+        """Check a task, unless it is known to be in order."""
+        past, declaration = self._past, task.declaration
+        if past is None:
+            self._task(task)
+            return
+        before = self._before(declaration.name)
+        effects = past.same_task(declaration, before)
+        if effects is not None:
+            self._enact(effects)
+            return
+        effects = self._watched(lambda: self._task(task))
+        if effects is not None:
+            past.keep_task(declaration, self.checked.tasks, before, effects)
+
+    def _guards_or_pass(self) -> None:
+        """Check the guards of the flow, unless they are known to be in order."""
+        past = self._past
+        if past is None:
+            self._guards()
+            return
+        effects = past.same_guards()
+        if effects is not None:
+            self._enact(effects)
+            return
+        effects = self._watched(self._guards)
+        if effects is not None:
+            past.keep_guards((guard for _, guard in self._guarded()), effects)
 
     # --- names --------------------------------------------------------------------------
 
@@ -250,13 +338,12 @@ class WorkflowCheck:
     # --- flow ---------------------------------------------------------------------------
 
     def _flow(self) -> None:
-        graph, diagnostics = build(
-            self._declaration, lambda task: has_timeout(task, self._file), self._patterns
-        )
-        self._report.diagnostics.extend(diagnostics)
-        self.checked.graph = graph
-        if not any(diagnostic.severity == ERROR for diagnostic in diagnostics):
-            self._available = Availability(graph)
+        past = self._past
+        known = None if past is None else past.same_flow(self._declaration, self._may_time_out)
+        if known is not None:
+            self._available = known.available
+        else:
+            self._read_flow()
         if not self.checked.tasks and not self._unreadable:
             self._report.warning(
                 "KN506",
@@ -264,6 +351,26 @@ class WorkflowCheck:
                 self._declaration.name_span,
                 "declare what is to be done: task ...",
             )
+
+    def _read_flow(self) -> None:
+        timeouts: dict[str, bool] = {}
+
+        def may_time_out(task: ast.TaskDecl) -> bool:
+            timeouts[task.name] = has_timeout(task, self._file)
+            return timeouts[task.name]
+
+        graph, diagnostics = build(self._declaration, may_time_out, self._patterns)
+        self._report.diagnostics.extend(diagnostics)
+        self.checked.graph = graph
+        if not any(diagnostic.severity == ERROR for diagnostic in diagnostics):
+            self._available = Availability(graph)
+            if self._past is not None and not diagnostics:
+                found = self._guarded()
+                self._past.keep_flow(self._declaration, timeouts, self._available, found)
+
+    def _may_time_out(self, name: str) -> bool:
+        task = self.checked.tasks.get(name)
+        return task is not None and has_timeout(task.declaration, self._file)
 
     def _before(self, name: str) -> Container[str]:
         return EVERYTHING if self._available is None else self._available.before(name)
@@ -281,12 +388,19 @@ class WorkflowCheck:
         )
 
     def _guards(self) -> None:
-        assert self.checked.graph is not None
+        for node, guard in self._guarded():
+            self._condition(guard, self._scope(self._after(node)), "a guard")
+
+    def _guarded(self) -> Iterator[tuple[str, ast.Expr]]:
+        """The guards, with the names of the nodes that they stand behind."""
+        if self.checked.graph is None:
+            assert self._past is not None
+            yield from self._past.guarded(self._declaration)
+            return
         for node in self.checked.graph.nodes:
             for arrow in node.outputs:
                 if arrow.guard is not None:
-                    scope = self._scope(self._after(node.name))
-                    self._condition(arrow.guard, scope, "a guard")
+                    yield node.name, arrow.guard
 
     # --- expressions --------------------------------------------------------------------
 
@@ -367,7 +481,7 @@ class WorkflowCheck:
         after = self._scope(self._after(declaration.name))
         check_lines(declaration.attributes, self._report)
         check_sense(declaration, task.kind, self._report)
-        check_references(declaration, self._known, self._report)
+        check_references(declaration, self._declarations, self._report)
         inner = before
         for line in declaration.attributes:
             match line:
@@ -433,7 +547,7 @@ class WorkflowCheck:
                 self._report.error("KN503", message, line.span, hint)
 
     @cached_property
-    def _known(self) -> Declarations:
+    def _declarations(self) -> Declarations:
         """What attribute lines may name; asked for when all of it is declared."""
         tasks = {name: task.declaration for name, task in self.checked.tasks.items()}
         return Declarations(tasks, self.checked.places, self.checked.mutexes, self._check_declared)

@@ -491,7 +491,7 @@ class Typer:
         name = expr.callee.name
         symbol = scope.file.symbols.get(name)
         if symbol is not None and isinstance(symbol.value, Record):
-            symbol.used = True
+            scope.file.used.add(name)
             self._bind(name, expr.arguments, _constructor(symbol.value), expr, scope)
             return symbol.value
         builtin = BUILTINS.get(name)
@@ -501,7 +501,7 @@ class Typer:
             self.infer(argument.value, scope)
         if symbol is not None or scope.find(name) is not None:
             if symbol is not None:
-                symbol.used = True
+                scope.file.used.add(name)
             if symbol is not None and symbol.kind == "unknown":
                 return UNKNOWN
             kind = symbol.kind if symbol is not None else "value"
@@ -533,7 +533,7 @@ class Typer:
             if isinstance(expr.callee.value, ast.Name):
                 symbol = scope.file.symbols.get(expr.callee.value.name)
                 if symbol is not None and symbol.kind == "connector":
-                    symbol.used = True
+                    scope.file.used.add(symbol.name)
                     hint = "let a task do it: task t = ..., and use the name of the task here"
         self._report.error("KN305", "this cannot be called", expr.callee.span, hint)
         return UNKNOWN

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import Final
 
 from knhk.errors import Diagnostic
 from knhk_dsl.flow.draft import spelling
 from knhk_dsl.syntax import ast
+from knhk_dsl.syntax.shapes import Shape, shape
 
 _NEGATED: Final = {"!=": "==", "not in": "in"}
 _MIRRORED: Final = {">": "<", ">=": "<="}
-
-#: An expression without its places: equal for expressions that are written alike.
-Shape = tuple[object, ...]
 
 
 def closing_branch(branches: Sequence[ast.Branch]) -> int | None:
@@ -27,12 +24,12 @@ def closing_branch(branches: Sequence[ast.Branch]) -> int | None:
     for number, branch in enumerate(branches):
         if branch.guard is None:
             continue
-        shape, holds = _signed(branch.guard)
+        form, holds = _signed(branch.guard)
         if isinstance(branch.guard, ast.Literal) and branch.guard.value is True:
             return number
-        if (shape, not holds) in seen:
+        if (form, not holds) in seen:
             return number
-        seen.add((shape, holds))
+        seen.add((form, holds))
     return None
 
 
@@ -104,8 +101,8 @@ def _signed(guard: ast.Expr) -> tuple[Shape, bool]:
     while isinstance(guard, ast.Unary) and guard.operator == "not":
         guard, holds = guard.operand, not holds
     if not (isinstance(guard, ast.Comparison) and len(guard.operators) == 1):
-        return _shape(guard), holds
-    operator, left, right = guard.operators[0], _shape(guard.left), _shape(guard.operands[0])
+        return shape(guard), holds
+    operator, left, right = guard.operators[0], shape(guard.left), shape(guard.operands[0])
     if operator in (">", ">="):
         operator, left, right = _MIRRORED[operator], right, left
     if operator == "<=":
@@ -116,22 +113,3 @@ def _signed(guard: ast.Expr) -> tuple[Shape, bool]:
     if operator == "==" and repr(left) > repr(right):
         left, right = right, left
     return (operator, left, right), holds
-
-
-def _shape(expr: ast.Expr) -> Shape:
-    """An expression without its places, flat and in order: long ones nest deeply."""
-    flat: list[object] = []
-    stack: list[object] = [expr]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, ast.SyntaxNode):
-            flat.append(type(value).__name__)
-            names = [f.name for f in fields(value) if not f.name.endswith("span")]
-            stack.extend(getattr(value, name) for name in reversed(names))
-        elif isinstance(value, tuple):
-            flat.append(len(value))
-            stack.extend(reversed(value))
-        else:
-            # 1, 1.0 and True are equal in Python and not in the language
-            flat.append((type(value).__name__, value))
-    return tuple(flat)

@@ -40,7 +40,7 @@ _FIELDS_TAKEN: Final = frozenset(
 
 @dataclass(eq=False)
 class Symbol:
-    """A name on the level of a file: what it stands for, and whether something uses it.
+    """A name on the level of a file, and what it stands for.
 
     ``value`` is a Record, an Enumeration, or the declaration; ``file`` is the scope that
     defines it. Kinds: record, enumeration, connector, policy, workflow, callable, trigger,
@@ -52,16 +52,16 @@ class Symbol:
     span: Span
     file: FileScope
     value: object = None
-    used: bool = False
 
 
 @dataclass(eq=False)
 class FileScope:
-    """The names of one file."""
+    """The names of one file; ``used`` are those that something has needed so far."""
 
     source: Source
     symbols: dict[str, Symbol] = field(default_factory=dict)
     own: list[Symbol] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
     unreadable: bool = False
 
     @property
@@ -73,7 +73,7 @@ class FileScope:
         """The symbol of a name, which is used thereby."""
         symbol = self.symbols.get(name)
         if symbol is not None:
-            symbol.used = True
+            self.used.add(name)
         return symbol
 
     def of_kind(self, *kinds: str) -> Iterator[Symbol]:
@@ -130,9 +130,7 @@ class FileReader:
             case ast.BadStatement():
                 scope.unreadable = scope.unreadable or not declaration.names
                 for name in declaration.names:
-                    scope.symbols.setdefault(
-                        name, Symbol("unknown", name, declaration.span, scope, used=True)
-                    )
+                    scope.symbols.setdefault(name, Symbol("unknown", name, declaration.span, scope))
             case ast.RecordDecl():
                 record = Record(declaration.name, declaration.doc)
                 check_style(
@@ -153,7 +151,6 @@ class FileReader:
 
     def _own(self, scope: FileScope, kind: str, declaration: _Named, value: object) -> None:
         symbol = Symbol(kind, declaration.name, declaration.name_span, scope, value)
-        symbol.used = True
         scope.own.append(symbol)
         self._define(scope, symbol)
 
@@ -220,7 +217,7 @@ class FileReader:
                 "leave the signature out",
             )
         if symbol is None:
-            unknown = Symbol("unknown", used.name, used.span, scope, used=True)
+            unknown = Symbol("unknown", used.name, used.span, scope)
             scope.symbols.setdefault(used.name, unknown)
             return
         self._define(scope, Symbol(symbol.kind, used.name, used.span, symbol.file, symbol.value))
@@ -287,7 +284,7 @@ def warn_of_unused(scope: FileScope, report: Report) -> None:
         return
     for symbol in scope.symbols.values():
         # A workflow of another file is used by being named: it can then be run from here.
-        is_needed = symbol.used or symbol.kind == "workflow"
+        is_needed = symbol.name in scope.used or symbol.kind in ("workflow", "unknown")
         if not is_needed and symbol not in scope.own:
             report.warning(
                 "KN212",

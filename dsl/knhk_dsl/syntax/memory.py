@@ -6,20 +6,25 @@ text and that of the line behind it: nothing further on can change how it is rea
 over where the same text stands again, on the same line or as many lines further on as the whole
 source has grown, and where the parser is in the same state. Then the result is what reading it
 again would give, moved to its line.
+
+What was taken over can be told from what is new: :meth:`Memory.origin` gives the node that was
+made when the statement was read first, wherever it has moved since.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from operator import attrgetter
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from knhk.errors import Span
 from knhk_dsl.syntax import ast
+from knhk_dsl.syntax.shapes import parts
 
 __all__ = ["Kept", "Memory", "moved"]
+
+N = TypeVar("N", bound=ast.SyntaxNode)
 
 _LINE: Final = re.compile(r"[^\n]*\s*\S?")
 
@@ -56,6 +61,8 @@ class Memory:
         self.text = text
         self.newlines: Final = text.count("\n")
         self._kept: dict[int, Kept] = {}
+        # By the identity of a node: the node itself, so that it lives, and its origin.
+        self._origins: dict[int, tuple[ast.SyntaxNode, ast.SyntaxNode]] = {}
 
     def find(self, line: int, text: str, offset: int) -> Kept | None:
         """What was kept on a line, if it stands at this offset of another text too."""
@@ -82,16 +89,40 @@ class Memory:
             if kept is not None:
                 self._kept[line + moved_by] = kept
 
+    def origin(self, node: N) -> N:
+        """The node that was made when this statement was read first.
+
+        It says the same, perhaps in another place. It may be forgotten: then it is the node itself.
+        """
+        found = self._origins.get(id(node))
+        return node if found is None else found[1]  # type: ignore[return-value]
+
+    def trace(self, node: ast.SyntaxNode, earlier: ast.SyntaxNode, other: Memory) -> None:
+        """Note that a node is what was an earlier one in the text of another memory."""
+        self._origins[id(node)] = (node, other.origin(earlier))
+        for inner, before in zip(_statements(node), _statements(earlier), strict=True):
+            self.trace(inner, before, other)
+
+
+def _statements(node: ast.SyntaxNode) -> Sequence[ast.SyntaxNode]:
+    """The statements and chains that a node consists of."""
+    match node:
+        case ast.WorkflowDecl():
+            return node.body
+        case ast.Flow():
+            return node.chains
+        case _:
+            return ()
+
 
 def moved(node: ast.SyntaxNode, lines: int) -> ast.SyntaxNode:
     """A node whose places are so many lines further on."""
-    made = type(node)
-    return made(*_moved(_parts_of(made)(node), lines))
+    return type(node)(*_moved(parts(node), lines))
 
 
-def _moved(parts: tuple[object, ...], lines: int) -> list[Any]:
+def _moved(values: tuple[object, ...], lines: int) -> list[Any]:
     found: list[Any] = []
-    for part in parts:
+    for part in values:
         if type(part) in _PLAIN:
             found.append(part)
         elif isinstance(part, Span):
@@ -107,17 +138,3 @@ def _moved(parts: tuple[object, ...], lines: int) -> list[Any]:
 
 #: What has no place.
 _PLAIN: Final = frozenset({bool, float, int, str, type(None)})
-
-
-def _parts_of(made: type[ast.SyntaxNode]) -> Callable[[object], tuple[object, ...]]:
-    """What gives the parts of a node, in the order in which its class takes them."""
-    found = _PARTS.get(made)
-    if found is None:
-        names = [field.name for field in fields(made)]
-        found = attrgetter(*names) if len(names) > 1 else lambda node: (getattr(node, *names),)
-        _PARTS[made] = found
-    return found
-
-
-#: There are as many as there are classes of nodes.
-_PARTS: Final[dict[type, Callable[[object], tuple[object, ...]]]] = {}

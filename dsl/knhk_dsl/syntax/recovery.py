@@ -166,6 +166,7 @@ class Reader:
         self._note(line, kept.kind, len(machine.states))
         node = kept.node if kept.at == line.number else moved(kept.node, line.number - kept.at)
         machine.values[-1] = (machine.values[-1], node)
+        self._new.trace(node, kept.node, self._old)
         self._replaced = False
         self._new.take_over(self._old, line.kept_on, kept.lines, line.number - line.kept_on)
         if node is not kept.node:

@@ -4,31 +4,27 @@ Theory of operation. A row of ``processes`` is a lease: it says until when its p
 there. A process also holds a lock of its session, by which the server tells at once when it has
 died; one without a session that does not come back within ``SILENT_S`` is given up before its lease
 ends. After a restart of the server everybody has the time of a lease to be heard of again.
-
-An append holds a shared lock on the number of its process, then looks whether its epochs still
-stand, in a statement of its own, which sees all that was committed before it had the lock. Who
-takes shards of a process first ends its session if an append hangs there, then takes the same lock
-for itself alone. So epochs change only between appends; and, unlike locks on rows, such locks cost
-next to nothing, since they are only in the memory of the server.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple, final
+from typing import Final, final
 from zlib import crc32
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from knhk.errors import ShardLost
+from knhk.errors import JournalError
+from knhk.journal.postgres.fences import HOLD_ALONE, Fences
 from knhk.journal.postgres.link import Link
-from knhk.journal.record import Commit, Fence
+from knhk.journal.postgres.reading import read_ended
+from knhk.journal.record import CaseRow, Fence
 from knhk.journal.sharing import Command, Holding, share_of
 
-__all__ = ["Company", "Fences", "first_lost"]
+__all__ = ["Company"]
 
 #: How long a process without a session is waited for, though its lease goes on.
 SILENT_S: Final = 1.0
@@ -47,14 +43,14 @@ _JOIN: Final = (
 )
 _BEAT: Final = (
     "UPDATE processes SET expires = clock_timestamp() + lease_s * interval '1 second',"
-    " is_modest = %s WHERE number = %s"
+    " is_modest = %s, waits = %s WHERE number = %s"
 )
 _PROCESSES: Final = (
     "SELECT number, is_modest, clock_timestamp() <"
     " greatest(expires, pg_postmaster_start_time() + lease_s * interval '1 second'),"
     " EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
     "         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    "         AND classid = %s::bigint::oid AND objid = number::bigint::oid)"
+    "         AND classid = %s::bigint::oid AND objid = number::bigint::oid), waits"
     " FROM processes"
 )
 _END_APPENDS: Final = (
@@ -75,14 +71,6 @@ _FORGET_SHARDS: Final = (
     "DELETE FROM shards AS s WHERE shard >= 64 AND owner = 0 AND NOT EXISTS (SELECT FROM cases"
     " WHERE shard = s.shard AND shard >= 64 AND status IN ('running', 'suspended'))"
 )
-_HOLD: Final = "SELECT pg_advisory_xact_lock_shared(%s::int, %s::int)"
-_HOLD_ALONE: Final = "SELECT pg_advisory_xact_lock(%s::int, %s::int)"
-#: It divides by zero where a fence does not stand: an error ends a transaction that was sent whole.
-_CHECK: Final = (
-    "SELECT 1 / (count(*) = 0)::int FROM unnest(%b::bigint[], %b::bigint[]) AS f (shard, epoch)"
-    " WHERE NOT EXISTS"
-    " (SELECT FROM shards WHERE shards.shard = f.shard AND shards.epoch = f.epoch)"
-)
 _ASK: Final = (
     "INSERT INTO commands (id, shard, sender, body, expires)"
     " VALUES (%s, %s, %s, %s, clock_timestamp() + %s * interval '1 second')"
@@ -93,30 +81,6 @@ _ASKED: Final = (
     " WHERE owner = %s AND answer IS NULL AND (is_carried OR expires > clock_timestamp())"
     " ORDER BY expires, id"
 )
-
-
-class Fences(NamedTuple):
-    """How appends of a process are fenced: the key of the locks, and its number."""
-
-    key: int
-    number: int
-
-    def check(self, commits: Iterable[Commit]) -> list[tuple[str, Sequence[object]]]:
-        """Statements to begin a transaction with, which fail where a shard is not held any more."""
-        fences = {each.fence for each in commits if each.fence is not None}
-        if not fences:
-            return []
-        shards, epochs = zip(*fences, strict=True)
-        return [(_HOLD, self), (_CHECK, (list(shards), list(epochs)))]
-
-
-def first_lost(connection: Connection[TupleRow], commits: Iterable[Commit]) -> ShardLost:
-    """Which shard the fence of a commit does not stand for."""
-    rows = connection.execute("SELECT shard, epoch FROM shards").fetchall()
-    epochs: dict[int, int] = dict(rows)
-    fences = [each.fence for each in commits if each.fence is not None]
-    lost = [fence for fence in fences if epochs.get(fence.shard) != fence.epoch]
-    return ShardLost((lost or fences)[0].shard)
 
 
 @contextmanager
@@ -152,6 +116,9 @@ class Company:
             for what in ("appends", "presence", "takers")
         )
         self._beaten = 0.0
+        self._waits = False
+        self._is_awaited = False
+        self._has_left = False
         #: Processes without a session, and since when that has been known here.
         self._silent: dict[int, float] = {}
         #: Those that have been given up.
@@ -192,15 +159,11 @@ class Company:
 
     # Shards
 
-    def beat(self) -> Holding:
-        return self._link.run(self._beat)
+    def beat(self, *, waits: bool = False) -> Holding:
+        return self._link.run(lambda connection: self._beat(connection, waits))
 
-    def _beat(self, connection: Connection[TupleRow]) -> Holding:
-        now = time.monotonic()
-        if now - self._beaten > self._lease_s / BEATS / 2:
-            if not connection.execute(_BEAT, (self._is_modest, self._number)).rowcount:
-                self._begin(connection)  # it was given up for dead
-            self._beaten = now
+    def _beat(self, connection: Connection[TupleRow], waits: bool) -> Holding:
+        self._say(connection, waits)
         modest, owners = self._look(connection)
         share = share_of(self._number, modest, owners)
         lacks = share - self._count(owners)
@@ -214,7 +177,22 @@ class Company:
         ).fetchall()
         surplus = 0 if self._is_modest else max(0, -lacks)
         again_s = min(self._lease_s / BEATS, SILENT_S if self._silent else self._lease_s)
-        return Holding(dict(rows), surplus, again_s)
+        return Holding(dict(rows), surplus, again_s, self._is_awaited)
+
+    def _say(self, connection: Connection[TupleRow], waits: bool) -> None:
+        """Say that this process is there, unless it has just done so."""
+        if self._has_left:
+            raise JournalError("this process has left the store; open it again")
+        now = time.monotonic()
+        is_new = waits != self._waits
+        if not is_new and now - self._beaten < self._lease_s / BEATS / 2:
+            return
+        if not connection.execute(_BEAT, (self._is_modest, waits, self._number)).rowcount:
+            self._begin(connection)  # it was given up for dead
+            connection.execute(_BEAT, (self._is_modest, waits, self._number))
+        self._beaten, self._waits = now, waits
+        if is_new and waits:
+            self._tell(connection)
 
     def _look(self, connection: Connection[TupleRow]) -> tuple[dict[int, bool], dict[int, int]]:
         """The processes that are there, and whether they are modest; and who holds each shard."""
@@ -222,7 +200,8 @@ class Company:
         modest: dict[int, bool] = {}
         silent: dict[int, float] = {}
         rows = connection.execute(_PROCESSES, (self._presence,)).fetchall()
-        for number, is_modest, is_heard, is_there in rows:
+        self._is_awaited = any(waits for number, *_, waits in rows if number != self._number)
+        for number, is_modest, is_heard, is_there, _ in rows:
             since = now if is_there else self._silent.get(number, now)
             if not is_there and is_heard and number != self._number:
                 silent[number] = since
@@ -238,7 +217,7 @@ class Company:
 
     def _take_some(self, connection: Connection[TupleRow]) -> None:
         """Take what is missing of a share, one process at a time."""
-        connection.execute(_HOLD_ALONE, (self._takers, 0))
+        connection.execute(HOLD_ALONE, (self._takers, 0))
         modest, owners = self._look(connection)
         lacks = share_of(self._number, modest, owners) - self._count(owners)
         free = [shard for shard, owner in owners.items() if owner not in modest]
@@ -250,7 +229,7 @@ class Company:
         if gone:
             connection.execute(_END_APPENDS, (ENDING_MS, self._appends, gone))
         for number in gone:
-            connection.execute(_HOLD_ALONE, (self._appends, number))
+            connection.execute(HOLD_ALONE, (self._appends, number))
         for number in sorted(set(owners.values())):
             shards = [shard for shard, owner in owners.items() if owner == number]
             connection.execute(_TAKE, (self._number, shards, number))
@@ -271,7 +250,7 @@ class Company:
 
     def _take_one(self, connection: Connection[TupleRow], shard: int) -> Fence | None:
         with _durably(connection):
-            connection.execute(_HOLD_ALONE, (self._takers, 0))
+            connection.execute(HOLD_ALONE, (self._takers, 0))
             connection.execute(
                 "INSERT INTO shards VALUES (%s, 0, 0) ON CONFLICT DO NOTHING", (shard,)
             )
@@ -301,9 +280,15 @@ class Company:
 
     def _give(self, connection: Connection[TupleRow], shards: list[int]) -> None:
         with _durably(connection):
-            connection.execute(_HOLD_ALONE, (self._appends, self._number))
+            connection.execute(HOLD_ALONE, (self._appends, self._number))
             connection.execute(_TAKE, (0, shards, self._number))
             self._tell(connection)
+
+    def tell(self) -> None:
+        self._writer.run(self._tell)
+
+    def ended(self, cases: Collection[str]) -> Sequence[CaseRow]:
+        return self._link.run(lambda connection: read_ended(connection, cases))
 
     def settle(self) -> None:
         self._is_modest = False
@@ -311,11 +296,12 @@ class Company:
 
     def leave(self) -> None:
         """Give everything away, and be there no more."""
+        self._has_left = True
         self._link.finish(self._leave, LEAVING_S)
 
     def _leave(self, connection: Connection[TupleRow]) -> None:
         with _durably(connection):
-            connection.execute(_HOLD_ALONE, (self._appends, self._number))
+            connection.execute(HOLD_ALONE, (self._appends, self._number))
             connection.execute(
                 "UPDATE shards SET owner = 0, epoch = nextval('epochs') WHERE owner = %s",
                 (self._number,),

@@ -27,7 +27,8 @@ from psycopg.rows import TupleRow
 
 from knhk.errors import JournalError
 from knhk.journal.passwords import without_password
-from knhk.journal.postgres.company import Company, first_lost
+from knhk.journal.postgres.company import Company
+from knhk.journal.postgres.fences import first_lost
 from knhk.journal.postgres.link import ANSWER_S, PATIENCE_S, Link, T, Work, is_lost
 from knhk.journal.postgres.reading import (
     ask,

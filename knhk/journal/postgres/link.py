@@ -120,14 +120,18 @@ class Link:
 
     def finish(self, work: Work[None], answer_s: float) -> None:
         """Do the last ``work``, if the connection is still there and the server soon answers."""
-        with self._lock, self._translated():
-            connection = self._connection
+        if not self._lock.acquire(timeout=answer_s):
+            return
+        connection = self._connection
+        try:
             if connection is not None and not connection.closed:
                 connection.answer_s = answer_s
-                try:
+                with self._translated():
                     work(connection)
-                finally:
-                    _tidy(connection)
+        finally:
+            if connection is not None:
+                _tidy(connection)
+            self._lock.release()
 
     def close(self) -> None:
         """Let go of the connection, and have a call that waits fail. Closing twice is allowed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, TypeAlias
 
 from psycopg import Connection
@@ -37,6 +37,7 @@ __all__ = [
     "read_bundle",
     "read_case",
     "read_cases",
+    "read_ended",
     "read_inputs",
     "read_letters",
     "read_orphan",
@@ -134,6 +135,16 @@ def read_case(connection: Connection[TupleRow], case: str) -> CaseRow | None:
     """One case as it stands."""
     rows = ask(connection, _SELECT_CASE, case)
     return _case_row(rows[0]) if rows else None
+
+
+def read_ended(connection: Connection[TupleRow], cases: Collection[str]) -> tuple[CaseRow, ...]:
+    """Those of some cases that are neither running nor suspended."""
+    rows = ask(
+        connection,
+        f"{_SELECT_CASES} AND status NOT IN ('running', 'suspended')",
+        list(cases),
+    )
+    return tuple(map(_case_row, rows))
 
 
 def read_cases(

@@ -134,6 +134,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         name text NOT NULL,
         is_modest boolean NOT NULL,
+        waits boolean NOT NULL DEFAULT false,
         lease_s double precision NOT NULL,
         expires timestamptz NOT NULL
     );

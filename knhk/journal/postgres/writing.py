@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 
 from knhk.errors import JournalConflict
 from knhk.journal.offers import OFFER_COLUMNS, offer_row
-from knhk.journal.postgres.company import Fences
+from knhk.journal.postgres.fences import Fences
 from knhk.journal.record import (
     REMEMBERED_US,
     Bundle,

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, TypeVar, cast, final
 import anyio
 
 from knhk.engine import CaseReport, Claim, Engine, WorkOffer
-from knhk.engine.claims import LEASE_S
+from knhk.engine.claims import CLAIM_S
 from knhk.errors import JournalError, KnhkError, UsageError
 from knhk.journal import CaseRow
 from knhk.model import CANCEL, COMPLETE, CREATE, US_PER_S, CaseStatus
@@ -240,7 +240,7 @@ class Client:
         return await self.ask(lambda engine: engine.work(case_id), "work")
 
     async def claim_next(
-        self, *, task: str = "", worker: str = "", lease_s: float | None = LEASE_S
+        self, *, task: str = "", worker: str = "", lease_s: float | None = CLAIM_S
     ) -> Claim | None:
         """Take the first of the work that nobody holds; after a lost answer it is another one."""
         return await self.ask(
@@ -248,7 +248,7 @@ class Client:
             f"claim for {worker}",
         )
 
-    async def heartbeat(self, claim: Claim, lease_s: float | None = LEASE_S) -> None:
+    async def heartbeat(self, claim: Claim, lease_s: float | None = CLAIM_S) -> None:
         """Have a claim last longer."""
         key = claim.idempotency_key
         await self.ask(lambda engine: engine.heartbeat(claim, lease_s=lease_s), f"keep up {key}")
