@@ -64,7 +64,7 @@ def test_a_process_without_a_session_is_given_up_before_its_lease_ends(
 ) -> None:
     one, two = journal.join("one", lease_s=600), other.join("two", lease_s=600)
     assert 32 == len(one.beat().epochs)
-    assert 200 == two.beat().again_s
+    assert 2 == two.beat().again_s
 
     journal._beats.close()
 
@@ -81,11 +81,11 @@ def test_a_process_whose_session_comes_back_keeps_its_shards(
     session = journal._beats._connection
     assert session is not None
     execute(postgres_server, f"SELECT pg_terminate_backend({session.info.backend_pid}, 5000)")
-    assert 1 == two.beat().again_s
+    until(lambda: two.beat().again_s == 1)
 
     assert epochs == one.beat().epochs
 
-    assert 200 == two.beat().again_s
+    until(lambda: two.beat().again_s == 2)
     assert {} == two.beat().epochs
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Final, final
 from zlib import crc32
 
-from psycopg import Connection
+from psycopg import Connection, Notify
 from psycopg.rows import TupleRow
 
 from knhk.errors import JournalError
@@ -28,7 +28,9 @@ __all__ = ["Company"]
 
 #: How long a process without a session is waited for, though its lease goes on.
 SILENT_S: Final = 1.0
-#: How many beats there are in the length of a lease.
+#: How often it is looked at least who has died.
+LOOK_S: Final = 2.0
+#: How many beats there are at least in the length of a lease.
 BEATS: Final = 3
 #: How long an append of a process that is given up may take to end.
 ENDING_MS: Final = 5_000
@@ -36,6 +38,9 @@ ENDING_MS: Final = 5_000
 LEAVING_S: Final = 2.0
 #: How long commands are kept, in seconds, after the time in which they were to be carried out.
 KEPT_S: Final = 3_600
+
+#: The news that who is there, who holds what or who waits has changed.
+_COMPANY: Final = "company"
 
 _JOIN: Final = (
     "INSERT INTO processes (name, is_modest, lease_s, expires) VALUES"
@@ -116,6 +121,11 @@ class Company:
             for what in ("appends", "presence", "takers")
         )
         self._beaten = 0.0
+        #: When it was looked last who is there, how soon that is due again, and whether others have
+        #: said since that it has changed.
+        self._looked = 0.0
+        self._again_s = 0.0
+        self._has_news = False
         self._waits = False
         self._is_awaited = False
         self._has_left = False
@@ -144,7 +154,13 @@ class Company:
             connection.execute(
                 "SELECT pg_advisory_lock_shared(%s::int, %s::int)", (self._presence, self._number)
             )
+        connection.add_notify_handler(self._hear)
         self._socket = connection.fileno()
+        self._has_news = True
+
+    def _hear(self, news: Notify) -> None:
+        if news.payload == _COMPANY:
+            self._has_news = True
 
     def _begin(self, connection: Connection[TupleRow]) -> None:
         values = (self._name, self._is_modest, self._lease_s, self._lease_s)
@@ -152,10 +168,10 @@ class Company:
         assert row is not None
         self._number = int(row[0])
         self.listen(connection)
-        self._tell(connection)
+        self._tell(connection, _COMPANY)
 
-    def _tell(self, connection: Connection[TupleRow]) -> None:
-        connection.execute("SELECT pg_notify(%s, '')", (self._schema,))
+    def _tell(self, connection: Connection[TupleRow], news: str = "") -> None:
+        connection.execute("SELECT pg_notify(%s, %s)", (self._schema, news))
 
     # Shards
 
@@ -164,20 +180,33 @@ class Company:
 
     def _beat(self, connection: Connection[TupleRow], waits: bool) -> Holding:
         self._say(connection, waits)
+        epochs = self._held(connection)  # by which news is heard, too
+        surplus = 0
+        if self._has_news or time.monotonic() - self._looked >= self._again_s / 2:
+            self._has_news = False
+            surplus = self._see_to_share(connection)
+            epochs = self._held(connection)
+            self._looked = time.monotonic()
+            again_s = SILENT_S if self._silent else LOOK_S
+            self._again_s = min(self._lease_s / BEATS, again_s)
+        return Holding(epochs, surplus, self._again_s, self._is_awaited)
+
+    def _held(self, connection: Connection[TupleRow]) -> dict[int, int]:
+        rows = connection.execute(
+            "SELECT shard, epoch FROM shards WHERE owner = %s", (self._number,)
+        ).fetchall()
+        return dict(rows)
+
+    def _see_to_share(self, connection: Connection[TupleRow]) -> int:
+        """Take what is missing of the share of this process; how much it has too many."""
         modest, owners = self._look(connection)
-        share = share_of(self._number, modest, owners)
-        lacks = share - self._count(owners)
+        lacks = share_of(self._number, modest, owners) - self._count(owners)
         if lacks > 0 and any(owner not in modest for owner in owners.values()):
             with _durably(connection):
                 self._take_some(connection)
         elif not self._is_modest:
             self._tidy(connection)
-        rows = connection.execute(
-            "SELECT shard, epoch FROM shards WHERE owner = %s", (self._number,)
-        ).fetchall()
-        surplus = 0 if self._is_modest else max(0, -lacks)
-        again_s = min(self._lease_s / BEATS, SILENT_S if self._silent else self._lease_s)
-        return Holding(dict(rows), surplus, again_s, self._is_awaited)
+        return 0 if self._is_modest else max(0, -lacks)
 
     def _say(self, connection: Connection[TupleRow], waits: bool) -> None:
         """Say that this process is there, unless it has just done so."""
@@ -192,7 +221,7 @@ class Company:
             connection.execute(_BEAT, (self._is_modest, waits, self._number))
         self._beaten, self._waits = now, waits
         if is_new and waits:
-            self._tell(connection)
+            self._tell(connection, _COMPANY)
 
     def _look(self, connection: Connection[TupleRow]) -> tuple[dict[int, bool], dict[int, int]]:
         """The processes that are there, and whether they are modest; and who holds each shard."""
@@ -282,7 +311,7 @@ class Company:
         with _durably(connection):
             connection.execute(HOLD_ALONE, (self._appends, self._number))
             connection.execute(_TAKE, (0, shards, self._number))
-            self._tell(connection)
+            self._tell(connection, _COMPANY)
 
     def tell(self) -> None:
         self._writer.run(self._tell)
@@ -293,6 +322,7 @@ class Company:
     def settle(self) -> None:
         self._is_modest = False
         self._beaten = 0.0
+        self._has_news = True
 
     def leave(self) -> None:
         """Give everything away, and be there no more."""
@@ -308,7 +338,7 @@ class Company:
             )
             connection.execute("DELETE FROM processes WHERE number = %s", (self._number,))
             connection.execute(_FORGET_SHARDS)
-            self._tell(connection)
+            self._tell(connection, _COMPANY)
 
     # Commands
 
@@ -318,13 +348,13 @@ class Company:
     def _ask(self, connection: Connection[TupleRow], command: Command, patience_s: float) -> None:
         with connection.transaction():
             # Somebody takes the shard, if nobody has it.
-            connection.execute(
+            made = connection.execute(
                 "INSERT INTO shards VALUES (%s, 0, 0) ON CONFLICT DO NOTHING", (command.shard,)
-            )
+            ).rowcount
             connection.execute(
                 _ASK, (command.id, command.shard, self._number, command.body, patience_s)
             )
-            self._tell(connection)
+            self._tell(connection, _COMPANY if made else "")
 
     def asked(self) -> Sequence[Command]:
         rows = self._link.run(
