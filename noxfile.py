@@ -123,6 +123,7 @@ def faults(session: nox.Session) -> None:
         *("python", "-m", "pytest", "-rP", "--timeout", "7200", *workers(session)),
         *(
             "tests/engine/test_faults.py",
+            "tests/engine/test_company_faults.py",
             "tests/engine/test_outages.py",
             "tests/engine/test_kill.py",
         ),

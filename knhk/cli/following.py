@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from time import monotonic
@@ -29,11 +31,15 @@ class Relay:
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
+        #: Cases that have taken a signal, in order.
+        self.signalled: dict[str, None] = {}
         self._news = anyio.Event()
 
     def __call__(self, event: Event) -> None:
         """Take in an event; called in the event loop."""
         self._news.set()
+        if event.what == "signal":
+            self.signalled[event.case] = None
         self._observer(event)
 
     async def news(self) -> None:
@@ -116,6 +122,17 @@ def _waits(case: str, waits: Waits, store: str) -> Iterator[str]:
             yield f"  {task}: knhk complete {name} {task} --result JSON{quoted(store)}"
     if waits.events:
         yield f"knhk: case {case} waits for what is sent to it:"
-        for name, task, event in dict.fromkeys((w.case, w.task, w.event) for w in waits.events):
-            part = "" if name == case else f" (case {name})"
-            yield f"  {task}{part}: {event}"
+        told = ((wait.case, wait.task, wait.event, _key(wait.key)) for wait in waits.events)
+        for name, task, event, key in dict.fromkeys(told):
+            kind, _, what = event.partition(" ")
+            how = f"knhk {'send' if kind == 'message' else kind} {name} {what}"
+            yield f"  {task}: {how}{key} --payload JSON{quoted(store)}"
+
+
+def _key(key: object) -> str:
+    """Write the option that gives a key."""
+    if key is None:
+        return ""
+    if isinstance(key, str):
+        return f" --key {shlex.quote(key)}"
+    return f" --key-json {shlex.quote(json.dumps(key, ensure_ascii=False))}"

@@ -15,6 +15,7 @@ from knhk.cli.explain import explain
 from knhk.cli.fmt import fmt
 from knhk.cli.graph import graph
 from knhk.cli.lsp import lsp
+from knhk.cli.messages import broadcast, messages, publish, send, signal
 from knhk.cli.outside import claim, complete, fail, heartbeat, release, work
 from knhk.cli.repair import cancel, fork, resume, retry, skip, suspend
 from knhk.cli.run import run
@@ -47,6 +48,11 @@ COMMANDS = (
     suspend,
     cancel,
     fork,
+    send,
+    signal,
+    publish,
+    broadcast,
+    messages,
     list_,
     show,
     versions,

@@ -11,6 +11,7 @@ from knhk.engine.engine import Engine
 from knhk.engine.events import Event, Observer
 from knhk.engine.handle import CaseHandle
 from knhk.engine.limits import Limits
+from knhk.engine.messages import KeptMessage
 from knhk.engine.report import (
     CaseReport,
     EventWait,
@@ -36,6 +37,7 @@ __all__ = [
     "EventWait",
     "Fault",
     "ItemReport",
+    "KeptMessage",
     "LimitUse",
     "Limits",
     "Observer",

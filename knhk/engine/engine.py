@@ -37,12 +37,14 @@ from knhk.engine.handle import CaseHandle
 from knhk.engine.kin import DEPTH_MAX, cancelled
 from knhk.engine.limits import USUAL, Limits
 from knhk.engine.live import LiveCase, Refused
+from knhk.engine.messages import Broadcast, KeptMessage, letter_of
 from knhk.engine.naming import check_case_id, check_event_name, check_tenant, fresh_case_id
 from knhk.engine.opening import all_parameters
 from knhk.engine.outside import OutsideWork
 from knhk.engine.parking import AFTER_S
 from knhk.engine.payloads import fetched, joined, refers
 from knhk.engine.plain import JSON
+from knhk.engine.post import TTL_S
 from knhk.engine.relay import Relay, carried, relayed
 from knhk.engine.repairing import item_to_skip
 from knhk.engine.replaying import replay
@@ -116,6 +118,9 @@ __all__ = ["Engine"]
 NEWEST_S: Final = 0.5
 
 T = TypeVar("T")
+
+#: Messages that one call of :meth:`Engine.messages` gives at most.
+MESSAGES_MAX: Final = 100
 
 
 @final
@@ -264,6 +269,7 @@ class Engine:
         """Be one of the processes that run the store."""
         joining = partial(journal.join, process_name(), lease_s=lease_s, is_modest=not resumes)
         membership = await call_in_thread(joining)
+        runtime.post.elsewhere = self._collect_elsewhere
         self._company = Company(
             membership,
             runtime,
@@ -272,7 +278,13 @@ class Engine:
             resumes=resumes,
             patience_s=self._patience_s,
         )
-        self.relay = Relay(self, self._company, membership, self._patience_s)
+        self.relay = Relay(
+            self,
+            self._company,
+            membership,
+            patience_s=self._patience_s,
+            bytes_max=runtime.limits.value_bytes_max,
+        )
 
     async def _heard(self) -> None:
         """Other processes may have done something, such as to deploy a workflow."""
@@ -489,6 +501,7 @@ class Engine:
                 )
                 page = await self._ask(asking)
                 if not page:
+                    runtime.post.look_through()
                     return tuple(handles)
                 after = page[-1]
                 loaded = self._cases(runtime).load_all(page)
@@ -574,6 +587,8 @@ class Engine:
             row = await self._row(case_id)
             if row.status in UNFINISHED:
                 runtime.fence(row.shard)
+        with anyio.move_on_after(self._patience_s):
+            await runtime.post.settled()  # a message that is kept may be for it
         work: list[WorkOffer] = []
         events: list[EventWait] = []
         family = [case_id]
@@ -583,8 +598,8 @@ class Engine:
                 return None
             work.extend(_offers(live))
             events.extend(
-                EventWait(live.id, live.version.name, live.case.item(item).task, item, event)
-                for item, event in live.events()
+                EventWait(live.id, live.version.name, live.case.item(item).task, item, event, key)
+                for item, event, key in live.events()
             )
             family.extend(live.sub_cases())
         return Waits(tuple(work), tuple(events))
@@ -813,6 +828,106 @@ class Engine:
                 why = f"case {case_id!r} cannot take the {what} {name!r}: {ended.asked}"
                 raise UsageError(why) from None
             return 0
+
+    # Messages and signals to no case in particular
+
+    async def publish(
+        self,
+        name: str,
+        payload: object = None,
+        *,
+        key: object = None,
+        id: str | None = None,
+        ttl_s: float = TTL_S,
+    ) -> str | None:
+        """Publish a message to whichever case waits for it: the case that takes it, if one does.
+
+        It is given to exactly one case; which, if several wait for it, is not said. If none does
+        it is kept for ``ttl_s`` (a week), until one begins to. A task with a key takes it only if
+        the ``key`` is equal. When this returns the message is in the journal. One with the same
+        ``id`` as another is the same message: it is taken once, however often it is published
+        within its time to live, or within a week. Without an id a new one is made up.
+
+        Raises :class:`~knhk.errors.InputError` for a payload or a key that does not fit into JSON,
+        and :class:`~knhk.errors.LimitExceeded` for a message that is too long or one too many to
+        keep; then nothing has changed.
+        """
+        runtime = self._runtime("publishing a message")
+        value = _plain(f"message {name!r}", {"key": key, "payload": payload})
+        letter = letter_of(
+            name,
+            value,
+            message_id=id,
+            ttl_s=ttl_s,
+            now_us=self._clock.now_us(),
+            bytes_max=runtime.limits.message_bytes_max,
+        )
+        await runtime.writer.admission()
+        await runtime.post.refuse_too_many()
+        receipt = Receipt(runtime.writer.patience)
+        runtime.post.post(letter, receipt)
+        await receipt.written()
+        with anyio.move_on_after(self._patience_s):
+            return await runtime.post.receiver(letter)
+        return None  # it is in the journal, and goes on when the store is back
+
+    async def messages(
+        self,
+        name: str = "",
+        *,
+        after: KeptMessage | None = None,
+        limit: int = MESSAGES_MAX,
+    ) -> tuple[KeptMessage, ...]:
+        """Published messages that no case has taken yet, by name and age, at most ``limit``.
+
+        With a ``name`` only those of that name. ``after`` is the last one of the page before.
+        """
+        limit = min(limit, MESSAGES_MAX)
+        behind = None if after is None else after.letter
+        asking = partial(self._journal.letters, name, after=behind, limit=limit)
+        return tuple(map(KeptMessage.of, await self._ask(asking)))
+
+    async def drop_messages(self, *message_ids: str) -> int:
+        """Throw away messages that are kept, by their ids; how many there were.
+
+        One that a case has taken is not among them.
+        """
+        return await self._runtime("dropping messages").post.drop(message_ids)
+
+    async def broadcast(
+        self, name: str, payload: object = None, *, workflow: str = "", tenant: str = ""
+    ) -> int:
+        """Send a signal to all cases that wait for it now: how many items it has started.
+
+        Or interrupted. With ``workflow`` and ``tenant`` only to cases of those. It goes to one case
+        after the other: when this fails some of them may have it. Raises
+        :class:`~knhk.errors.InputError` for a payload that does not fit into JSON.
+        """
+        runtime = self._runtime("broadcasting a signal")
+        check_event_name("signal", name)
+        value = _plain(f"signal {name!r}", {"payload": payload})
+        sending = Broadcast(
+            runtime, self._journal, self._ask, self.signal, workflow=workflow, tenant=tenant
+        )
+        return await sending.send(name, value["payload"])
+
+    @relayed
+    async def _collect(self, case_id: str, name: str, key: str) -> None:
+        """Have messages that are kept taken by cases that are run where this one is."""
+        runtime = self._runtime("giving out messages")
+        runtime.fence((await self._row(case_id)).shard)
+        await runtime.post.collect(name, key)
+
+    async def _collect_elsewhere(self, name: str, key: str, cases: Sequence[str]) -> None:
+        """Have others give out messages for which their cases wait, as long as there are any."""
+        runtime = self._runtime("giving out messages")
+        asked: set[int] = set()
+        for case_id in cases:
+            shard = (await self._row(case_id)).shard
+            kept = await self._ask(partial(self._journal.letters, name, key, limit=1))
+            if kept and shard not in asked:
+                asked.add(shard)
+                await runtime.at_last(partial(self._collect, case_id, name, key))
 
     # Steering
 

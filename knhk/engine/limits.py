@@ -33,6 +33,10 @@ class Limits:
         engine with a larger limit (``None``: as many as it takes)
     ``case_messages_max``
         how many messages a case keeps that it has not taken yet (10,000, which is the most)
+    ``message_bytes_max``
+        the longest JSON of a message that is published (256 KiB)
+    ``kept_messages_max``
+        how many published messages a store keeps that no case has taken (100,000)
     ``snapshot_inputs``
         a snapshot is taken after so many inputs, and after more where it is large (200)
     ``queue_commits_max``, ``queue_bytes_max``
@@ -50,6 +54,8 @@ class Limits:
     value_bytes_max: int = 64 * MIB
     case_inputs_max: int | None = None
     case_messages_max: int = KEPT_MAX
+    message_bytes_max: int = 256 * 1024
+    kept_messages_max: int = 100_000
     snapshot_inputs: int = 200
     queue_commits_max: int = 4_096
     queue_bytes_max: int = 256 * MIB

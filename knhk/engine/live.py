@@ -27,7 +27,7 @@ from knhk.call import Call
 from knhk.engine.admission import admission
 from knhk.engine.clock import Clock
 from knhk.engine.events import TOLD, Event
-from knhk.engine.facts import encode_snapshot
+from knhk.engine.facts import decode_object, encode_snapshot
 from knhk.engine.failing import Failing
 from knhk.engine.fairness import line_of
 from knhk.engine.kin import sub_case_id
@@ -45,6 +45,7 @@ from knhk.engine.timers import Timers
 from knhk.engine.version import Version
 from knhk.engine.work import Start, Work
 from knhk.errors import (
+    JournalConflict,
     JournalError,
     KnhkError,
     LimitExceeded,
@@ -60,6 +61,7 @@ from knhk.journal import (
     Fence,
     InputRow,
     Lease,
+    Letter,
     OpenWork,
     Rest,
     Snapshot,
@@ -165,6 +167,9 @@ class Host(Protocol):
     def listens(self, waits: tuple[Wait, ...]) -> None:
         """A case has begun to wait for messages or signals: some may be kept."""
 
+    def dispute(self, case: LiveCase, problem: JournalError, letters: tuple[str, ...]) -> None:
+        """Let go of a case that wanted to receive these letters, which others may have."""
+
     def lose(self, case: LiveCase, problem: KnhkError) -> None:
         """Let go of a case that has got ahead of the journal."""
 
@@ -187,6 +192,8 @@ class _Acts:
         self.moved: Standing | None = None
         self.failed: Input | None = None
         self.taken = 0
+        #: The letters that this commit receives.
+        self.received: tuple[str, ...] = ()
         #: What the case waits for since this commit, if that may be more than before.
         self.waits: tuple[Wait, ...] = ()
         #: The payloads that the rows refer to, by hash.
@@ -454,6 +461,31 @@ class LiveCase:
         """
         return self._give_all(list(facts), None, written, carries=carries)
 
+    def would_take(self, name: str, key: object) -> bool:
+        """Whether a message would be taken now."""
+        is_sound = self._stream.error is None and not self.is_abandoned
+        return is_sound and self.case.would_take(name, key)
+
+    def wants_some(self, name: str) -> bool:
+        """Whether it waits for messages of that name with any key, or with one of many."""
+        waits = waits_of(self.case)[0] if self._waits is None else self._waits
+        return Wait(MESSAGE, name, "") in waits
+
+    def hears_signal(self, name: str) -> bool:
+        """Whether it would take a signal now."""
+        return any(wait[:2] == (SIGNAL, name) for wait in waits_of(self.case)[0])
+
+    def receive(self, letter: Letter, done: Callable[[JournalError | None], None]) -> bool:
+        """Take a letter, and say whether it did; ``done`` is told when that is written, or not."""
+        value = decode_object(letter.payload)
+        fact = Input(MESSAGE, self._now_us(), task=letter.name, value=value)
+        try:
+            self._give_all([fact], None, done, received=(letter.id,))
+        except (Refused, MisfitError, KnhkError) as error:
+            _log.info("case %s does not take the message %s: %s", self.id, letter.id, error)
+            return False
+        return True
+
     def cancel(self) -> None:
         """Cancel the case, if that can still be."""
         try:
@@ -549,6 +581,7 @@ class LiveCase:
         waiting = [(fact, self._body(fact)) for fact in facts]
         before, cause = self.case.status, self.case.failure
         acts = _Acts()
+        acts.received = received
         if event is not None and self._runtime.observed:
             acts.events.append(event)
         rows: list[InputRow] = []
@@ -824,7 +857,9 @@ class LiveCase:
         error: JournalError | None,
     ) -> None:
         self._pending -= 1
-        if error is not None:
+        if error is not None and acts.received and isinstance(error, JournalConflict):
+            self._runtime.dispute(self, error, acts.received)
+        elif error is not None:
             self._runtime.lose(self, error)
         else:
             if not self.is_written:
@@ -1019,13 +1054,13 @@ class LiveCase:
         is_started = item.state is ItemState.started
         return is_started and self._manner(item) in (Manner.outside, Manner.handed_out)
 
-    def events(self) -> Iterable[tuple[int, str]]:
-        """The items that wait for an event: their numbers, and what they wait for."""
+    def events(self) -> Iterable[tuple[int, str, object]]:
+        """The items that wait for an event: their numbers, what they wait for, and its key."""
         for item in self.case.open_items:
             if item.state is ItemState.waiting and item.due_us < 0:
                 callee = self.case.callee(item)
                 if callee.kind in EVENTS:
-                    yield item.id, f"{EVENTS[callee.kind]} {callee.name}"
+                    yield item.id, f"{EVENTS[callee.kind]} {callee.name}", item.key
 
     def sub_cases(self) -> Iterable[str]:
         """The ids of the sub-cases that items wait for."""
@@ -1046,7 +1081,7 @@ class LiveCase:
         """Whether nothing is to come of it but from outside, or from its sub-cases."""
         if self._pending or len(self._work) > len(list(self.sub_cases())):
             return False
-        known = {*self.outside_items(), *(item for item, _ in self.events()), *self._work}
+        known = {*self.outside_items(), *(item for item, *_ in self.events()), *self._work}
         return all(item.id in known for item in self.case.open_items)
 
     def _manner(self, item: WorkItem) -> Manner:

@@ -11,9 +11,11 @@ __all__ = [
     "NAME_MAX",
     "check_case_id",
     "check_event_name",
+    "check_message_id",
     "check_tenant",
     "check_worker",
     "fresh_case_id",
+    "fresh_message_id",
 ]
 
 #: The longest name of a case, of a tenant, of a worker, and of a message or signal.
@@ -28,6 +30,11 @@ def fresh_case_id(workflow: str, now_us: int) -> str:
     than half of what it costs with random names.
     """
     return f"{workflow}-{now_us:013x}{secrets.token_hex(6)}"
+
+
+def fresh_message_id(now_us: int) -> str:
+    """An id for a message that nobody has named; no other message has it."""
+    return f"{now_us:013x}{secrets.token_hex(6)}"
 
 
 def check_case_id(case_id: str) -> None:
@@ -59,6 +66,14 @@ def check_worker(worker: str) -> None:
     if not isinstance(worker, str) or (worker and not _is_name(worker)):
         raise UsageError(
             f"a worker is named by up to {NAME_MAX} printable characters, not {worker!r:.60}"
+        )
+
+
+def check_message_id(message_id: str) -> None:
+    """Raises :class:`UsageError` for what is no id of a message."""
+    if not isinstance(message_id, str) or not _is_name(message_id):
+        raise UsageError(
+            f"the id of a message is 1 to {NAME_MAX} printable characters, not {message_id!r:.60}"
         )
 
 

@@ -30,6 +30,7 @@ from knhk.errors import (
     AnswerLost,
     InputError,
     KnhkError,
+    LimitExceeded,
     Misfit,
     MisfitError,
     ShardLost,
@@ -49,8 +50,8 @@ _TRIES_MAX: Final = 3
 #: Commands of others that are carried out at once.
 COMMANDS_MAX: Final = 100
 
-#: The command that is being carried out.
-_COMMAND: Final[ContextVar[str]] = ContextVar("knhk_command", default="")
+#: The command that is being carried out, and the task that does so; others begin in its context.
+_COMMAND: Final[ContextVar[tuple[str, int] | None]] = ContextVar("knhk_command", default=None)
 #: The methods that may be asked for, by name.
 _RELAYED: Final[dict[str, Callable[..., Awaitable[object]]]] = {}
 
@@ -83,7 +84,7 @@ def relayed(method: F) -> F:
             return await method(self, *args, **kwargs)
         except ShardLost as lost:
             relay = self.relay
-            if relay is None or _COMMAND.get():
+            if relay is None or carried():
                 raise
             shard = lost.shard
         here = partial(method, self, *args, **kwargs)
@@ -95,25 +96,35 @@ def relayed(method: F) -> F:
 def carried() -> tuple[str, ...]:
     """What a commit that is made now carries out."""
     command = _COMMAND.get()
-    return (command,) if command else ()
+    is_so = command is not None and command[1] == anyio.get_current_task().id
+    return (command[0],) if command is not None and is_so else ()
 
 
 @final
 class Relay:
-    """Asks others, and answers them for ``engine``."""
+    """Asks others, and answers them for ``engine``; commands have at most ``bytes_max``."""
 
     def __init__(
-        self, engine: Relaying, company: Company, membership: Membership, patience_s: float
+        self,
+        engine: Relaying,
+        company: Company,
+        membership: Membership,
+        *,
+        patience_s: float,
+        bytes_max: int,
     ) -> None:
         self._engine = engine
         self._company = company
         self._membership = membership
         self._patience_s = patience_s
+        self._bytes_max = bytes_max
         self._group: TaskGroup | None = None
         #: Commands that were asked here and have no answer yet.
         self._waiting: dict[str, _Waiting] = {}
         #: Commands that are being carried out here.
         self._under_way: set[str] = set()
+        #: Commands of which it is not known whether they are carried out: they wait for the store.
+        self._doubtful: set[str] = set()
 
     def run(self, group: TaskGroup) -> None:
         """Begin to carry out what others ask."""
@@ -145,6 +156,13 @@ class Relay:
             body = encode_json(JSON.accept(told))
         except MisfitError as error:
             raise InputError(f"{name} of a case that another process runs", error.misfits) from None
+        if len(body) > self._bytes_max:
+            raise LimitExceeded(
+                f"{name} has {len(body):,} bytes as JSON",
+                "value_bytes_max",
+                self._bytes_max,
+                "keep the value elsewhere, and give the case its name",
+            )
         command = Command(uuid4().hex, shard, body)
         waiting = self._waiting[command.id] = _Waiting()
         try:
@@ -177,10 +195,12 @@ class Relay:
             for known, answer in answers.items():
                 if known in self._waiting:
                     self._waiting[known].tell(answer)
-        for command in await self._call(self._membership.asked):
+        commands = await self._call(self._membership.asked)
+        self._doubtful &= {each.id for each in commands if not each.is_carried}
+        for command in commands:
             if self._group is None or len(self._under_way) >= COMMANDS_MAX:
                 return  # it is looked again when one of them is done
-            if command.id not in self._under_way:
+            if command.id not in self._under_way | self._doubtful:
                 self._under_way.add(command.id)
                 self._group.start_soon(self._carry_out, command, name="knhk command")
 
@@ -206,11 +226,14 @@ class Relay:
         if method is None or not isinstance(args, list) or not isinstance(kwargs, dict):
             problem = f"the process that runs the case knows no {told.get('name')!r}; update it"
             return _error(UsageError(problem))
-        _COMMAND.set(command.id)  # of this task
+        _COMMAND.set((command.id, anyio.get_current_task().id))
         try:
             value = await method(self._engine, *args, **kwargs)
             return encode_json({"value": JSON.accept(value)})
-        except (ShardLost, StoreAway):
+        except ShardLost:
+            return b""
+        except StoreAway:
+            self._doubtful.add(command.id)
             return b""
         except KnhkError as error:
             return _error(error)

@@ -154,6 +154,7 @@ class EventWait:
     task: str
     item: int
     event: str
+    key: object = None
 
 
 @dataclass(frozen=True, slots=True)

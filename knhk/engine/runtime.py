@@ -25,6 +25,7 @@ from knhk.engine.limits import Limits
 from knhk.engine.live import LiveCase
 from knhk.engine.parking import Parking
 from knhk.engine.performer import SubWorkflow
+from knhk.engine.post import PostOffice
 from knhk.engine.shards import Shards
 from knhk.engine.slots import Slots, Ticket
 from knhk.engine.standing import CaseStanding
@@ -126,15 +127,18 @@ class Runtime:
         self.live: Final[dict[str, LiveCase]] = {}
         self.shards: Final = Shards(is_shared=isinstance(journal, SharedJournal))
         self._journal = journal
-        sleepers = partial(self._at_last, self._sleepers)
+        sleepers = partial(self.at_last, self._sleepers)
         self.parking: Final = Parking(
             self.timers,
             park_after_s,
             self.live.get,
             sleepers,
-            self._wake,
+            self.wake,
             self.writer.room,
             sleepers_max=limits.sleepers_max,
+        )
+        self.post: Final = PostOffice(
+            journal, clock, self.writer, self, kept_max=limits.kept_messages_max
         )
         #: Cases that are being begun: the store may have them, and nobody has heard of it yet.
         self.opening: Final[dict[str, Opening]] = {}
@@ -167,6 +171,8 @@ class Runtime:
         group.start_soon(self.timers.run, name="knhk timers")
         group.start_soon(self.parking.run, name="knhk parking")
         group.start_soon(self.parking.wake_in_time, name="knhk waking")
+        group.start_soon(self.post.run, name="knhk post")
+        group.start_soon(self.post.sweep, name="knhk sweeping of the post")
 
     def stop(self) -> None:
         """Stop all work. What is in the queue of the journal is still written."""
@@ -179,6 +185,7 @@ class Runtime:
             live.stop()
             live.standing.strand(problem)
         self.threads.close()
+        self.post.close()
         self.writer.close()
 
     # Cases
@@ -226,8 +233,36 @@ class Runtime:
         """Whether a case is in memory."""
         return case_id in self.live
 
+    def find(self, case_id: str) -> LiveCase | None:
+        """A case that is in memory."""
+        return self.live.get(case_id)
+
+    def is_stranded(self, case_id: str) -> bool:
+        """Whether it was let go of for good."""
+        return case_id in self.stranded
+
     def listens(self, waits: tuple[Wait, ...]) -> None:
         """A case has begun to wait for messages or signals."""
+        self.post.listens(waits)
+
+    def dispute(self, live: LiveCase, problem: JournalError, letters: tuple[str, ...]) -> None:
+        """Let go of a case whose commit was refused that receives these letters.
+
+        If that was for another who has received them, the post has it go on without.
+        """
+        if self.live.get(live.id) is live:
+            live.stop()
+            self.forget(live)
+            self.post.dispute(live.standing.row, problem, letters)
+
+    def give_up(self, row: CaseRow, problem: KnhkError) -> None:
+        """Let go for good of a case that is not in memory, and of those that wait for its end."""
+        if row.id in self.live:
+            return  # somebody has loaded it meanwhile
+        self.strand(row, problem)
+        parent = self.live.get(row.parent)
+        if parent is not None and parent.waits_for(row):
+            self.lose(parent, problem)
 
     def is_wanted(self, row: CaseRow) -> bool:
         """Whether a sub-case is waited for by its parent, which is in memory."""
@@ -388,7 +423,7 @@ class Runtime:
             with self._at_journal():
                 while self._abandoned:
                     cancel = partial(self._sub_cases.cancel, self._abandoned.popleft())
-                    await self._at_last(cancel)
+                    await self.at_last(cancel)
         finally:
             self._is_cancelling = False
 
@@ -401,7 +436,7 @@ class Runtime:
         finally:
             self.clock.writing(-1)
 
-    async def _at_last(self, act: Callable[[], Awaitable[T]]) -> T:
+    async def at_last(self, act: Callable[[], Awaitable[T]]) -> T:
         """What an act gives that is tried again and again while the store is away."""
         while True:
             try:
@@ -437,7 +472,7 @@ class Runtime:
     async def _begin_sub_case(self, parent: LiveCase, work: Work) -> None:
         assert self._sub_cases is not None
         with self._at_journal():
-            await self._at_last(partial(self._sub_cases.begin, parent, work))
+            await self.at_last(partial(self._sub_cases.begin, parent, work))
 
     def late(self, call: Call, value: object, failure: Failing | None) -> None:
         """Have it recorded what stopped work still gave, if its case is still in memory."""
@@ -452,10 +487,10 @@ class Runtime:
         else:
             self.parking.ring(case)
 
-    async def _wake(self, ids: Sequence[str]) -> None:
+    async def wake(self, ids: Sequence[str]) -> None:
         assert self._sub_cases is not None
         with self._at_journal():
-            await self._at_last(partial(self._sub_cases.wake, ids))
+            await self.at_last(partial(self._sub_cases.wake, ids))
 
     # Telling
 

@@ -49,6 +49,7 @@ class MemoryJournal:
         self._snapshots: dict[str, Snapshot] = {}
         self._rests: dict[str, Rest] = {}
         self._waits: dict[str, tuple[Wait, ...]] = {}
+        self._waiters: dict[Wait, set[str]] = {}
         self._blobs: dict[bytes, bytes] = {}
         self._letters: dict[str, Letter] = {}
         #: By the ids of letters: the cases that have received them, and until when that is known.
@@ -88,7 +89,7 @@ class MemoryJournal:
         if commit.rest is not None:
             self._rests[commit.case] = commit.rest
         if commit.waits is not None:
-            self._waits[commit.case] = commit.waits
+            self._change_waits(commit.case, commit.waits)
         self._blobs.update(commit.blobs)
         for each in commit.received:
             letter = self._letters.pop(each)
@@ -107,6 +108,16 @@ class MemoryJournal:
             offered.update((offer.item, offer) for offer in commit.offers)
             for item in commit.closed:
                 offered.pop(item, None)
+
+    def _change_waits(self, case: str, waits: tuple[Wait, ...]) -> None:
+        for wait in self._waits.get(case, ()):
+            others = self._waiters[wait]
+            others.discard(case)
+            if not others:
+                del self._waiters[wait]
+        self._waits[case] = waits = tuple(dict.fromkeys(waits))
+        for wait in waits:
+            self._waiters.setdefault(wait, set()).add(case)
 
     def _refuse_conflicts(self, commits: Sequence[Commit]) -> None:
         lengths: dict[str, int] = {}
@@ -259,12 +270,10 @@ class MemoryJournal:
         self, kind: int, name: str, key: str = "", *, after: str = "", limit: int = PAGE_MAX
     ) -> tuple[str, ...]:
         with self._lock:
+            waits = {Wait(kind, name, ""), Wait(kind, name, key)}
+            cases = {case for wait in waits for case in self._waiters.get(wait, ())}
             found = sorted(
-                case
-                for case, waits in self._waits.items()
-                if case > after
-                and self._cases[case].status in UNFINISHED
-                and any(w.kind == kind and w.name == name and w.key in ("", key) for w in waits)
+                case for case in cases if case > after and self._cases[case].status in UNFINISHED
             )
         return tuple(found[: max(0, limit)])
 
@@ -327,6 +336,11 @@ class MemoryJournal:
                 self._letters.pop(letter, None)
                 self._received.pop(letter, None)
         return len(over)
+
+    def next_expiry(self) -> int:
+        with self._lock:
+            kept = [letter.expires_us for letter in self._letters.values()]
+            return min([*kept, *[until_us for _, until_us in self._received.values()]], default=-1)
 
     def close(self) -> None:
         """Nothing to let go of: what was written can still be read."""

@@ -174,5 +174,8 @@ class Journal(Protocol):
     def expire(self, now_us: int, limit: int = PAGE_MAX) -> int:
         """Forget letters whose time has come, received ones too; how many, ``limit`` at most."""
 
+    def next_expiry(self) -> int:
+        """When the next letter is to be forgotten, -1 if there is none."""
+
     def close(self) -> None:
         """Let go of the store. Closing twice is allowed."""

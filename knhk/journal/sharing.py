@@ -93,7 +93,10 @@ class Membership(Protocol):
         """Put a command down, which is carried out within that time or not any more."""
 
     def asked(self) -> Sequence[Command]:
-        """The commands to cases on shards that this process holds, without an answer, by age."""
+        """Commands to cases on shards that this process holds, without an answer, by age.
+
+        At most ``PAGE_MAX`` of them.
+        """
 
     def answer(self, command: str, body: bytes) -> None:
         """Answer a command."""

@@ -736,6 +736,11 @@ class SQLiteJournal:
             )
             return self._writer.changes()
 
+    def next_expiry(self) -> int:
+        with self._reading() as reader:
+            at_us = reader.execute("SELECT min(expires_us) FROM letters").get
+        return -1 if at_us is None else cast("int", at_us)
+
     def close(self) -> None:
         with self._write_lock, self._read_lock:
             if self._closed:

@@ -150,8 +150,7 @@ class Writer:
             self._wake.set()
         elif self._outage.reason is not None:
             self._outage.is_tried()
-        if commit.blobs:
-            self._queue_bytes += _payload_bytes(commit)
+        self._queue_bytes += _payload_bytes(commit)
         self._queue.append(_Entry(commit, stream, done))
 
     async def room(self) -> None:
@@ -328,7 +327,7 @@ class Writer:
         """At the end: tell what waits that it was not written."""
         entries = list(self._queue)
         self._queue.clear()
-        cases = list(dict.fromkeys([entry.commit.case for entry in entries]))
+        cases = list(dict.fromkeys([entry.commit.case or "none" for entry in entries]))
         names = ", ".join(cases[:NAMED_MAX]) + (", ..." if len(cases) > NAMED_MAX else "")
         reason = self._outage.reason or self._stalled()
         problem = StoreUnavailable(
@@ -345,7 +344,8 @@ class Writer:
 
 
 def _payload_bytes(commit: Commit) -> int:
-    return sum([len(data) for _, data in commit.blobs])
+    size = sum([len(letter.payload) for letter in commit.posted]) if commit.posted else 0
+    return size + sum([len(data) for _, data in commit.blobs]) if commit.blobs else size
 
 
 def _ignore(_change: int) -> None:

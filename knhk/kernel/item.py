@@ -202,6 +202,11 @@ class WorkItem:
         return None if self._undoes < 0 else self._undoes
 
     @property
+    def key(self) -> object:
+        """The key of the message that it waits for; ``None`` if it takes any."""
+        return self._key
+
+    @property
     def attempt(self) -> int:
         """Which attempt this is or was the last, from 1."""
         return self._attempt

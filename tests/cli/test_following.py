@@ -60,9 +60,9 @@ async def followed(stage: Stage, *then: Callable[[], object]) -> Standing:
                 looks = stage.looks
                 while stage.looks == looks:
                     await anyio.lowlevel.checkpoint()
-                    relay(SimpleNamespace())  # type: ignore[arg-type]
+                    relay(SimpleNamespace(what=""))  # type: ignore[arg-type]
                 act()
-                relay(SimpleNamespace())  # type: ignore[arg-type]
+                relay(SimpleNamespace(what=""))  # type: ignore[arg-type]
     return found[0]
 
 
@@ -130,7 +130,8 @@ def test_what_is_no_outcome_of_the_case_is_raised() -> None:
 def test_what_is_to_be_sent_to_a_case_or_its_sub_cases_is_told() -> None:
     waits = Waits(
         events=(
-            EventWait("A1", "order", "paid", 3, "message payment"),
+            EventWait("A1", "order", "paid", 3, "message payment", "a b"),
+            EventWait("A1", "order", "more", 3, "message payment", 7),
             EventWait("A1/part-4.1", "part", "go", 1, "signal go"),
         )
     )
@@ -139,8 +140,9 @@ def test_what_is_to_be_sent_to_a_case_or_its_sub_cases_is_told() -> None:
         exits.WAITING,
         [
             "knhk: case A1 waits for what is sent to it:",
-            "  paid: message payment",
-            "  go (case A1/part-4.1): signal go",
+            "  paid: knhk send A1 payment --key 'a b' --payload JSON",
+            "  more: knhk send A1 payment --key-json 7 --payload JSON",
+            "  go: knhk signal A1/part-4.1 go --payload JSON",
         ],
     ) == account(Standing("A1", waits=waits), "knhk.db")
 
@@ -183,5 +185,5 @@ async def test_a_case_is_followed_into_its_sub_cases() -> None:
             "  ask: knhk complete A1/s-1.1 ask --result JSON",
         ],
     ) == first
-    assert "  paid (case A1/s-1.1): message payment" == second[1][1]
+    assert "  paid: knhk send A1/s-1.1 payment --payload JSON" == second[1][1]
     assert (exits.DONE, []) == third

@@ -25,6 +25,7 @@ class Dying(MemoryJournal):
             "_snapshots",
             "_rests",
             "_waits",
+            "_waiters",
             "_blobs",
             "_letters",
             "_received",

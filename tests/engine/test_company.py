@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import anyio
 import pytest
 
-from knhk.engine import Engine
+from knhk.engine import Engine, Limits
 from knhk.errors import (
     AnswerLost,
     CaseEnded,
     CaseFailed,
     ClaimLost,
+    LimitExceeded,
     NotOffered,
     ResultError,
     StoreUnavailable,
@@ -188,6 +189,57 @@ async def test_a_version_that_another_process_deploys_is_heard_of(
                 if rows[case.id].digest == second.digest:
                     break
                 await anyio.sleep(0.05)
+
+
+async def test_what_follows_from_a_command_may_ask_others_itself(
+    project: Project, postgres: str
+) -> None:
+    source = """
+        from handlers use tell
+
+        workflow asking(to: str) -> bool
+            task ask
+            task told = tell(to)
+            flow
+                start -> ask -> told -> end
+            return told
+
+        workflow waiting() -> json
+            task said = message go
+            flow
+                start -> said -> end
+            return said
+    """
+    handlers = """
+        engine = None
+
+        async def tell(to: str) -> bool:
+            return await engine.send(to, "go", 7)
+    """
+    path = project.write(source, handlers)
+    async with company(postgres, 2) as (one, two):
+        await one.deploy(path)
+        await shared(one, two)
+        await one.start("asking", case_id="a", to="b")
+        waiting = await two.start("waiting", case_id="b")
+        project.handlers.engine = one
+
+        with anyio.fail_after(10):
+            await soon(two.complete, "a", "ask")
+            assert 7 == await waiting.result()
+            assert True is await (await two.case("a")).result()
+
+
+async def test_what_is_too_long_for_a_command_is_refused(project: Project, postgres: str) -> None:
+    path = project.write(SOURCE, HANDLERS)
+    limits = Limits(value_bytes_max=10_000, inline_bytes_max=1_000)
+    async with company(postgres, 2, limits=limits) as (one, two):
+        await one.deploy(path)
+        await one.start("order", case_id="a", n=1)
+
+        with pytest.raises(LimitExceeded, match="value_bytes_max is 10,000"):
+            await two.send("a", "go", "x" * 10_000)
+        await two.send("a", "go", "x" * 9_000)
 
 
 async def test_errors_come_back_as_they_were(project: Project, postgres: str) -> None:

@@ -36,7 +36,7 @@ def nurseries(
     request: pytest.FixtureRequest, tmp_path: Path, postgres: str
 ) -> Iterator[list[Nursery]]:
     """Each lets an engine live, on the same store and with the same handlers."""
-    cases = CASES * max(1, KILLS // 6)
+    cases = CASES * min(max(1, KILLS // 6), 8)
     nurseries = [Nursery(tmp_path, postgres, request.param, cases) for _ in range(ENGINES)]
     yield nurseries
     for nursery in nurseries:

@@ -107,7 +107,8 @@ async def test_waits_that_were_never_written_are_when_the_case_is_parked(source:
         await engine.deploy(source)
         await engine.start("w", case_id="c", ks=["a"])
         await engine.complete("c", "before")
-    journal._waits.clear()
+    for wait in ("_waits", "_waiters"):
+        getattr(journal, wait).clear()
 
     async with Engine.open(journal, park_after_s=0.01) as engine:
         with anyio.fail_after(10):

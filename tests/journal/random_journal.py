@@ -313,5 +313,6 @@ def holdings(journal: Journal) -> list[object]:
         journal.sleepers(2**62),
         journal.work(),
         [journal.waiting(kind, name, key) for kind in (10, 11) for name in NAMES for key in KEYS],
-        (journal.letters(), journal.letter_count(), [*map(journal.receiver, LETTERS)]),
+        (journal.letters(), [*map(journal.receiver, LETTERS)]),
+        (journal.letter_count(), journal.next_expiry()),
     ]

@@ -59,6 +59,7 @@ def test_a_wheel_holds_three_packages_their_types_the_grammar_and_the_licence(
         "knhk_dsl/py.typed",
         "knhk_plugins/py.typed",
         "knhk_dsl/syntax/grammar.lark",
+        "knhk_dsl/syntax/grammar.json",
         "knhk_dsl/diagnostics/pages/KN101.md",
     }
     assert wanted == wanted & set(held)

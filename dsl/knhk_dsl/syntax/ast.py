@@ -7,9 +7,23 @@ formatter prints it, the checker and the lowering read it; nobody changes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from knhk.errors import Span
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    import dataclasses
+
+    def dataclass(*, frozen: bool, slots: bool) -> Callable[[type], type]:
+        """Classes that type checkers know as frozen.
+
+        That nobody changes a node is seen to by them alone. At run time it would take a call for
+        each part of a node, and most of the time in which a tree is made.
+        """
+        return dataclasses.dataclass(unsafe_hash=frozen, slots=slots)
 
 
 @dataclass(frozen=True, slots=True)

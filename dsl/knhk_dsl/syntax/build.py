@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-from lark.grammar import Rule
-
 from knhk.errors import Diagnostic, Span
 from knhk_dsl.syntax import ast, codes
+from knhk_dsl.syntax.made import Rule
 from knhk_dsl.syntax.tokens import Token
 
 #: The parts of a rule: what they are is what the grammar says.
@@ -882,11 +881,10 @@ def _us(token: Token) -> int:
     return us
 
 
-def callbacks(builder: Builder, rules: Iterable[Rule]) -> dict[Rule, Callable[[Parts], Any]]:
+def callbacks(builder: Builder, rules: Iterable[Rule]) -> list[Callable[[Parts], Any]]:
     """For each rule of the grammar the method that makes its node."""
-    found: dict[Rule, Callable[[Parts], Any]] = {}
+    found: list[Callable[[Parts], Any]] = []
     for rule in rules:
-        name = rule.alias or str(rule.origin.name)
-        alone = not rule.alias and len(rule.expansion) == 1 and rule.options.expand1
-        found[rule] = builder.first if alone else getattr(builder, name)
+        alone = not rule.alias and rule.size == 1 and rule.hands_on
+        found.append(builder.first if alone else getattr(builder, rule.alias or rule.origin))
     return found

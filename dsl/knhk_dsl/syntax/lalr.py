@@ -11,10 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from lark.grammar import Rule
-from lark.parsers.lalr_analysis import Shift
-from lark.parsers.lalr_parser_state import ParseConf
-
+from knhk_dsl.syntax.made import Made
 from knhk_dsl.syntax.tokens import Token
 
 #: A rule that is complete: how many parts it has, what it is a rule of, and the number of the
@@ -37,25 +34,19 @@ class Unexpected(Exception):
 class Tables:
     """For every state its row, and in ``gotos`` the states that complete parts lead to."""
 
-    def __init__(self, made_by_lark: ParseConf[Any], actions: Mapping[Rule, int]) -> None:
-        self.start: int = made_by_lark.start_state
-        self.end: int = made_by_lark.end_state
-        self.rows: list[Row] = []
-        self.gotos: list[Mapping[str, int]] = []
-        for state in range(len(made_by_lark.states)):
-            row: dict[str, int | Reduction] = {}
-            gotos: dict[str, int] = {}
-            for name, (action, argument) in made_by_lark.states[state].items():
-                symbol = str(name)  # Lark has words of its own, which compare slowly
-                if action is not Shift:
-                    size, origin = len(argument.expansion), str(argument.origin.name)
-                    row[symbol] = (size, origin, actions[argument])
-                elif symbol.isupper():
-                    row[symbol] = argument
-                else:
-                    gotos[symbol] = argument
-            self.rows.append(row)
-            self.gotos.append(gotos)
+    def __init__(self, made: Made, actions: Sequence[int]) -> None:
+        """``actions`` are the numbers of the actions of the rules."""
+        self.start: int = made.start
+        self.end: int = made.end
+        self.gotos: Sequence[Mapping[str, int]] = made.gotos
+        complete = [
+            (rule.size, rule.origin, action)
+            for rule, action in zip(made.rules, actions, strict=True)
+        ]
+        self.rows: list[Row] = [
+            {symbol: entry if entry >= 0 else complete[-1 - entry] for symbol, entry in row.items()}
+            for row in made.rows
+        ]
 
     def behind(self, *parts: str) -> frozenset[int]:
         """The states in which one of these parts has just been completed."""

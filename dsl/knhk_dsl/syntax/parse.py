@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Final
-
-from lark import Lark
-from lark.common import LexerConf
-from lark.grammar import Rule
-from lark.lexer import Lexer, LexerState
-from lark.lexer import Token as LarkToken
 
 from knhk.errors import Diagnostic, Span
 from knhk_dsl.syntax import ast, codes
 from knhk_dsl.syntax.build import Builder, callbacks
 from knhk_dsl.syntax.lalr import HANDED_ON, Action, Tables
+from knhk_dsl.syntax.made import Made, Rule, grammar_text, kept
 from knhk_dsl.syntax.memory import Memory
 from knhk_dsl.syntax.recovery import DIAGNOSTICS_MAX, Forgotten, Reader, TooMany
 from knhk_dsl.syntax.tokens import RESERVED, Line, Vocabulary, scan
@@ -35,18 +28,6 @@ _FORBIDDEN: Final = re.compile(
 _LOOK_AHEAD: Final = frozenset({"GROUP", "NAMED_GROUP", "MESSAGE", "SIGNAL", "TIMER", "SKIP"})
 
 
-class NoLexer(Lexer):
-    """Tells Lark that the tokens come from elsewhere: from :mod:`knhk_dsl.syntax.tokens`."""
-
-    __future_interface__ = True
-
-    def __init__(self, conf: LexerConf) -> None:
-        """Lark gives the terminals here; they are taken from the grammar instead."""
-
-    def lex(self, _lexer_state: LexerState, _parser_state: object) -> Iterator[LarkToken]:
-        return iter(())
-
-
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """The grammar, ready for use: its rules, its tables, its terminals."""
@@ -57,28 +38,30 @@ class Grammar:
     soft: frozenset[str]
 
 
+def made() -> Made:
+    """What is made of the grammar: kept from before, or, if it has changed, new."""
+    text = grammar_text()
+    found = kept(text)
+    if found is None:
+        from knhk_dsl.syntax.making import make
+
+        found = make(text)
+    return found
+
+
 @cache
 def grammar() -> Grammar:
-    """The grammar of the language, built at its first use in a process."""
-    text = resources.files("knhk_dsl.syntax").joinpath("grammar.lark").read_text(encoding="utf-8")
-    lark = Lark(text, parser="lalr", lexer=NoLexer, start="file")
-    vocabulary = Vocabulary(lark.terminals)
+    """The grammar of the language, made ready at its first use in a process."""
+    found = made()
+    vocabulary = Vocabulary(found.terminals)
     words = {name for word, name in vocabulary.keywords.items() if word not in RESERVED}
-    made = lark.parse_interactive("", start="file").parser_state.parse_conf
-    rules = tuple(lark.rules)
-    tables = Tables(made, _numbers(rules))
-    return Grammar(rules, tables, vocabulary, frozenset(words | _LOOK_AHEAD))
-
-
-def _numbers(rules: tuple[Rule, ...]) -> dict[Rule, int]:
-    """The number of the action of each rule: its own, but for those that hand on their part."""
-    methods = callbacks(Builder(), rules)
-    return {
-        rule: HANDED_ON
-        if methods[rule].__name__ == Builder.first.__name__ and len(rule.expansion) == 1
-        else number
-        for number, rule in enumerate(rules)
-    }
+    methods = callbacks(Builder(), found.rules)
+    # The number of the action of each rule: its own, but for those that hand on their part.
+    actions = [
+        HANDED_ON if method.__name__ == Builder.first.__name__ and rule.size == 1 else number
+        for number, (rule, method) in enumerate(zip(found.rules, methods, strict=True))
+    ]
+    return Grammar(found.rules, Tables(found, actions), vocabulary, frozenset(words | _LOOK_AHEAD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +155,7 @@ def reader(old: Memory, new: Memory) -> Reader:
     """A reader of the language, for one source."""
     ready = grammar()
     builder = Builder()
-    methods = callbacks(builder, ready.rules)
-    actions: list[Action] = [methods[rule] for rule in ready.rules]
+    actions: list[Action] = callbacks(builder, ready.rules)
     return Reader(ready.tables, ready.soft, actions, builder.diagnostics, old, new)
 
 

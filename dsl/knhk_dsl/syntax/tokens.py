@@ -17,10 +17,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from lark.lexer import PatternStr, TerminalDef
-
 from knhk.errors import Diagnostic, Span
 from knhk_dsl.syntax import codes
+from knhk_dsl.syntax.made import Terminal
 from knhk_dsl.syntax.memory import Kept, Memory
 
 #: How many problems of one line are told.
@@ -111,13 +110,12 @@ class Line:
 class Vocabulary:
     """The terminals of the grammar as one regular expression and one table of keywords."""
 
-    def __init__(self, terminals: Iterable[TerminalDef]) -> None:
+    def __init__(self, terminals: Iterable[Terminal]) -> None:
         self.keywords: dict[str, str] = {}
-        patterns: list[TerminalDef] = []
+        patterns: list[Terminal] = []
         for terminal in terminals:
-            text = terminal.pattern.value
-            if isinstance(terminal.pattern, PatternStr) and text.isidentifier():
-                self.keywords[text] = terminal.name
+            if terminal.word:
+                self.keywords[terminal.word] = terminal.name
             else:
                 patterns.append(terminal)
         patterns.sort(key=lambda terminal: -terminal.priority)
@@ -126,7 +124,7 @@ class Vocabulary:
             r'(?P<DOCSTRING>""")',
             r'(?P<STRING>"(?:[^"\\\n{}]|\\[^\n]|\{\{|\}\})*+")',
             r'(?P<TEXT_OPEN>")',
-            *(f"(?P<{item.name}>{item.pattern.to_regexp()})" for item in patterns),
+            *(f"(?P<{item.name}>{item.pattern})" for item in patterns),
             r"(?P<NUMBER>\d[\w]*(?:\.\d\w*)?)",
             r"(?P<CHARACTER>.)",
         ]

@@ -21,7 +21,7 @@ from knhk.errors import JournalError
 from knhk.journal.postgres.fences import HOLD_ALONE, Fences
 from knhk.journal.postgres.link import Link
 from knhk.journal.postgres.reading import read_ended
-from knhk.journal.record import CaseRow, Fence
+from knhk.journal.record import PAGE_MAX, CaseRow, Fence
 from knhk.journal.sharing import Command, Holding, share_of
 
 __all__ = ["Company"]
@@ -84,7 +84,7 @@ _ASK: Final = (
 _ASKED: Final = (
     "SELECT c.id, c.shard, c.body, c.is_carried FROM commands AS c JOIN shards USING (shard)"
     " WHERE owner = %s AND answer IS NULL AND (is_carried OR expires > clock_timestamp())"
-    " ORDER BY expires, id"
+    " ORDER BY expires, id LIMIT %s"
 )
 
 
@@ -358,7 +358,7 @@ class Company:
 
     def asked(self) -> Sequence[Command]:
         rows = self._link.run(
-            lambda connection: connection.execute(_ASKED, (self._number,)).fetchall()
+            lambda connection: connection.execute(_ASKED, (self._number, PAGE_MAX)).fetchall()
         )
         return [Command(*row) for row in rows]
 

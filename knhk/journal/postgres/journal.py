@@ -320,6 +320,10 @@ class PostgresJournal:
         rows = self._ask("SELECT received_by FROM letters WHERE id = %s", letter)
         return rows[0][0] if rows else None
 
+    def next_expiry(self) -> int:
+        ((at_us,),) = self._ask("SELECT min(expires_us) FROM letters")
+        return -1 if at_us is None else int(at_us)
+
     def _ask(self, statement: str, *values: object) -> list[TupleRow]:
         return self._reader.run(lambda connection: ask(connection, statement, *values))
 

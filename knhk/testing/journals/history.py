@@ -28,6 +28,7 @@ class HistorySuite:
         assert journal.waiting(5, "paid") == ()
         assert journal.letters() == journal.letters("paid") == ()
         assert journal.letter_count() == 0
+        assert journal.next_expiry() == -1
         assert journal.receiver("a") is None
         assert journal.drop(["a"]) == journal.drop([]) == 0
         assert journal.expire(2**62) == 0

@@ -62,6 +62,7 @@ class LetterSuite:
         for id_, expires_us in (("a", 5), ("b", 6), ("c", 7)):
             post(journal, letter(id_, expires_us=expires_us))
 
+        assert journal.next_expiry() == 5
         assert journal.expire(4) == 0
         assert journal.expire(6, 0) == 0
         assert journal.expire(6, 1) == 1
@@ -108,6 +109,7 @@ class LetterSuite:
         post(journal, letter("a", sent_us=10), letter("b", sent_us=10, expires_us=late))
         journal.append([opening("x"), receiving("x", 1, "a", "b")])
 
+        assert journal.next_expiry() == 10 + REMEMBERED_US
         assert journal.expire(9 + REMEMBERED_US) == 0
         assert journal.expire(10 + REMEMBERED_US) == 1
         assert [journal.receiver(each) for each in "ab"] == [None, "x"]

@@ -22,6 +22,7 @@ from knhk.journal import CaseRow
 from knhk.model import CANCEL, COMPLETE, CREATE, US_PER_S, CaseStatus
 from knhk.testing.clock import BEGINNING_US
 from knhk.testing.simulation.faults import Chance
+from knhk.testing.simulation.invariants import Published
 from knhk.testing.simulation.loop import SimulatedLoop
 from knhk.testing.simulation.machine import Machine
 from knhk.testing.simulation.process import Process
@@ -38,6 +39,9 @@ AGAIN_S: Final = 0.5
 AGAIN_MAX_S: Final = 300.0
 #: How often a client asks before it gives up.
 REQUESTS_MAX: Final = 500
+
+#: How long messages are kept.
+KEPT_S: Final = 30 * 86_400.0
 
 #: A request as it arrives in the process that is to answer it.
 Request = Callable[[Engine], Awaitable[T]]
@@ -60,6 +64,9 @@ class Host(Protocol):
 
     def answered(self, case: str, kind: int, item: int = -1) -> None:
         """A client was told that something is done."""
+
+    def published(self, message: Published) -> None:
+        """A client was told that a message is published."""
 
 
 @final
@@ -287,6 +294,26 @@ class Client:
             lambda engine: engine.send(case_id, name, payload, key), f"send {name} to {case_id}"
         )
         return bool(taken)
+
+    async def publish(self, name: str, key: object = None) -> str | None:
+        """Publish a message once, however often that has to be asked for; the case that took it.
+
+        Its payload is its id, so that it is known whoever takes it. It is kept for a month.
+        """
+        self._named += 1
+        id = f"message-{self._named}"
+
+        async def request(engine: Engine) -> str | None:
+            return await engine.publish(name, id, key=key, id=id, ttl_s=KEPT_S)
+
+        taken = await self.ask(request, f"publish {name} as {id}")
+        self._run.published(Published(id, name, key))
+        return taken
+
+    async def broadcast(self, name: str, payload: object = None) -> int:
+        """Send a signal to all that wait; it may come more than once."""
+        taken = await self.ask(lambda engine: engine.broadcast(name, payload), f"broadcast {name}")
+        return taken or 0
 
     async def signal(self, case_id: str, name: str, payload: object = None) -> int:
         """Send a signal to a case; it may come more than once."""

@@ -7,10 +7,11 @@ ends the run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, NamedTuple, final
 
 from knhk.call import Call
+from knhk.engine.facts import decode_object
 from knhk.engine.kin import is_wanted, sub_case_id
 from knhk.engine.version import Version
 from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow
@@ -20,6 +21,7 @@ from knhk.model import (
     CALLEE_OUTSIDE,
     CALLEE_PLUGIN,
     CALLEE_WORKFLOW,
+    MESSAGE,
     CaseStatus,
     ItemState,
 )
@@ -30,16 +32,26 @@ __all__ = [
     "INVARIANTS",
     "Knowledge",
     "Ledger",
+    "Published",
     "chain_unbroken",
     "no_acknowledged_input_lost",
     "no_attempt_made_twice",
     "no_completed_task_run_again",
+    "no_message_lost_or_taken_twice",
     "nobody_stands_still",
     "nothing_done_before_it_is_written",
     "one_holder_of_an_attempt",
     "one_owners_writes_only",
     "replay_equals_live",
 ]
+
+
+class Published(NamedTuple):
+    """A message that a client was told is published; its payload is its id."""
+
+    id: str
+    name: str
+    key: object
 
 
 @final
@@ -72,6 +84,10 @@ class Ledger:
         self.acknowledged: dict[str, InputRow] = {}
         #: Who was given work for outside, by case, item and attempt.
         self.holders: dict[tuple[str, int, int], str] = {}
+        #: Messages that clients were told are published, by id.
+        self.published: dict[str, Published] = {}
+        #: The ids of those that the store has forgotten, since they were kept for long.
+        self.expired: set[str] = set()
         self._versions = versions
 
     def take(self, commit: Commit) -> str:
@@ -235,6 +251,30 @@ def nobody_stands_still(shadows: Mapping[str, Shadow]) -> str:
     return ""
 
 
+def no_message_lost_or_taken_twice(ledger: Ledger, kept: Collection[str]) -> str:
+    """Each message is taken once by one case, or kept because nobody would take it.
+
+    ``kept`` are the ids of those that the store keeps when nothing moves any more.
+    """
+    taken: dict[str, list[str]] = {}
+    shadows = ledger.shadows.values()
+    for shadow in shadows:
+        for row in shadow.rows:
+            if row.kind == MESSAGE:
+                value = decode_object(row.body)["value"]
+                assert isinstance(value, dict)
+                taken.setdefault(str(value["payload"]), []).append(shadow.row.id)
+    for message in ledger.published.values():
+        takers = taken.get(message.id, [])
+        if len(takers) + (message.id in kept) + (message.id in ledger.expired) != 1:
+            is_kept = ", and kept" if message.id in kept else ""
+            return f"{message.id} was taken by {takers or 'nobody'}{is_kept}"
+        for shadow in shadows if message.id in kept else ():
+            if shadow.case.would_take(message.name, message.key):
+                return f"{message.id} is kept, and case {shadow.row.id} waits for it"
+    return ""
+
+
 def _why_still(case: Case, item: WorkItem, shadows: Mapping[str, Shadow]) -> str:
     """Why an item is one that the engine has forgotten; nothing if it rightly waits."""
     is_running = case.status is CaseStatus.running
@@ -268,4 +308,5 @@ INVARIANTS: Final = (
     "replay equals live state",
     "chain unbroken",
     "nobody stands still",
+    "no message lost or taken twice",
 )

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, Protocol, TypeVar, cast, final
 
 from knhk.errors import JournalError, StoreFull, StoreUnavailable
-from knhk.journal import Commit, InputRow, Journal, Stored
+from knhk.journal import PAGE_MAX, Commit, InputRow, Journal, Stored
 from knhk.model import US_PER_S
 from knhk.testing.simulation.faults import Chance
 from knhk.testing.simulation.machine import Machine
@@ -35,6 +35,9 @@ class Notes(Protocol):
 
     def refused(self, commits: Sequence[Commit], error: JournalError) -> None:
         """They could not be written, or that is what the process is going to hear."""
+
+    def expires(self, until_us: int) -> None:
+        """The process has the store forget messages whose time comes until then."""
 
     def read(self, case: str, last_seq: int, *, is_loading: bool) -> None:
         """The process has read a case up to that input."""
@@ -101,6 +104,10 @@ class SimulatedJournal:
         if found:
             self._notes.read(case, found[-1].seq, is_loading=False)
         return found
+
+    def expire(self, now_us: int, limit: int = PAGE_MAX) -> int:
+        self._notes.expires(now_us)
+        return self._asked(partial(self._inner.expire, now_us, limit))
 
     def close(self) -> None:
         """Let go of the store; of a process that is gone the store does not hear it."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, final
 from knhk.call import Call
 from knhk.engine import Engine
 from knhk.errors import JournalError, KnhkError
-from knhk.journal import Commit, Journal
+from knhk.journal import Commit, Journal, Letter
 from knhk.module import Module
 from knhk.surroundings import SURROUNDINGS
 from knhk.testing.simulation.around import Answer, SimulatedClock, SimulatedSurroundings
@@ -53,6 +53,9 @@ class Host(Protocol):
     def acknowledged(self, process: Process, commits: Sequence[Commit]) -> None:
         """A process hears that something is written."""
 
+    def expires(self, process: Process, until_us: int) -> None:
+        """A process has the store forget messages."""
+
     def begun(self, process: Process, call: Call, callee: str) -> None:
         """A callee begins an attempt."""
 
@@ -75,6 +78,7 @@ class Process:
         self._run = run
         self._park_s = park_s
         self._stopping = Event()
+        self._inner = inner
         self._journal, self._simulated = simulated_journal(
             inner, run.machine, run.chance, self, is_bare=run.is_bare
         )
@@ -137,6 +141,13 @@ class Process:
         self.engine = None
         self._run.has_crashed(self)
 
+    def kept(self) -> list[Letter]:
+        """The messages that its store keeps."""
+        found: list[Letter] = []
+        while page := self._inner.letters(after=found[-1] if found else None):
+            found.extend(page)
+        return found
+
     def bury(self) -> None:
         """Unwind what a crash has left, now that nobody looks any more."""
         self.loop.is_dead = True
@@ -168,6 +179,10 @@ class Process:
         cases = " ".join(dict.fromkeys(commit.case for commit in commits))
         self._run.machine.note("store", f"{self.name} is told: {type(error).__name__} ({cases})")
         self._run.operate(self)
+
+    def expires(self, until_us: int) -> None:
+        if not self.is_gone:
+            self._run.expires(self, until_us)
 
     def read(self, case: str, last_seq: int, *, is_loading: bool) -> None:
         self.known.has_read(case, last_seq, is_loading=is_loading)

@@ -18,10 +18,12 @@ from knhk.testing.simulation.client import Client
 from knhk.testing.simulation.faults import Chance
 from knhk.testing.simulation.invariants import (
     Ledger,
+    Published,
     chain_unbroken,
     no_acknowledged_input_lost,
     no_attempt_made_twice,
     no_completed_task_run_again,
+    no_message_lost_or_taken_twice,
     nobody_stands_still,
     nothing_done_before_it_is_written,
     one_holder_of_an_attempt,
@@ -239,11 +241,17 @@ class Run:
         """A process has written something."""
         batch: dict[str, int] = {}  # what this process has written of a case in the same breath
         for commit in commits:
+            if not commit.case:
+                letters = " ".join(letter.id for letter in commit.posted)
+                self.machine.note(process.name, f"posts {letters}")
+                continue
             rows = " ".join(
                 f"{row.seq}:{INPUT_NAMES[row.kind]}{f' {row.item}' if row.item > 0 else ''}"
                 for row in commit.inputs
             )
-            self.machine.note(process.name, f"writes {commit.case} {rows or '(no input)'}")
+            letters = "".join(f", receives {letter}" for letter in commit.received)
+            rows = f"{rows or '(no input)'}{letters}"
+            self.machine.note(process.name, f"writes {commit.case} {rows}")
             last = batch.get(commit.case, process.known.last.get(commit.case, -1))
             self.breaks("one owner's writes only", one_owners_writes_only(last, commit))
             if commit.inputs:
@@ -268,6 +276,16 @@ class Run:
         if not any(row.kind == kind and row.item in (item, -1, 0) for row in rows):
             what = f"{INPUT_NAMES[kind]} of case {case}"
             self.breaks("no acknowledged input lost", f"{what} was answered, and is not written")
+
+    def expires(self, process: Process, until_us: int) -> None:
+        """A process has the store forget messages: nobody waits for one that is kept."""
+        self._check_messages(process)
+        over = [letter.id for letter in process.kept() if letter.expires_us <= until_us]
+        self.ledger.expired.update(over)
+
+    def published(self, message: Published) -> None:
+        """A client was told that a message is published."""
+        self.ledger.published[message.id] = message
 
     def begun(self, process: Process, call: Call, callee: str) -> None:
         """A callee begins an attempt."""
@@ -348,6 +366,15 @@ class Run:
         if not self.processes:
             self.breaks("nobody stands still", "there is no engine")
         self.breaks("nobody stands still", nobody_stands_still(self.ledger.shadows))
+        for process in self.processes:
+            self._check_messages(process)
+
+    def _check_messages(self, process: Process) -> None:
+        """Messages were taken once, or are kept as nobody waits for them."""
+        if self.ledger.published:
+            kept = {letter.id for letter in process.kept()}
+            wrong = no_message_lost_or_taken_twice(self.ledger, kept)
+            self.breaks("no message lost or taken twice", wrong)
 
 
 def _never() -> bool:

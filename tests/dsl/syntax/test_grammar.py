@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from lark import Lark, logger
@@ -11,16 +12,40 @@ from lark import Lark, logger
 from knhk_dsl.diagnostics import codes as known_codes
 from knhk_dsl.syntax import codes
 from knhk_dsl.syntax.build import Builder, callbacks
-from knhk_dsl.syntax.parse import NoLexer, grammar
+from knhk_dsl.syntax.making import NoLexer, make, written
+from knhk_dsl.syntax.parse import grammar, made
+
+
+def file(name: str) -> str:
+    return resources.files("knhk_dsl.syntax").joinpath(name).read_text(encoding="utf-8")
+
+
+def test_what_is_kept_is_made_of_this_grammar() -> None:
+    # After a change of the grammar: python -m knhk_dsl.syntax.making
+    assert written(file("grammar.lark")) == file("grammar.json")
+
+
+def test_what_is_kept_is_what_is_made() -> None:
+    assert make(file("grammar.lark")) == made()
+
+
+def test_a_changed_grammar_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = file("grammar.lark").replace('"workflow"', '"process"')
+    (tmp_path / "grammar.lark").write_text(text, encoding="utf-8")
+    (tmp_path / "grammar.json").write_text(file("grammar.json"), encoding="utf-8")
+    monkeypatch.setattr(resources, "files", lambda _package: tmp_path)
+
+    words = {terminal.word for terminal in made().terminals}
+
+    assert ("process" in words, "workflow" in words) == (True, False)
 
 
 def test_the_grammar_has_no_conflicts(caplog: pytest.LogCaptureFixture) -> None:
-    text = resources.files("knhk_dsl.syntax").joinpath("grammar.lark").read_text(encoding="utf-8")
     before = logger.level
     logger.setLevel(logging.DEBUG)
     logger.addHandler(caplog.handler)
     try:
-        Lark(text, parser="lalr", lexer=NoLexer, start="file", debug=True)
+        Lark(file("grammar.lark"), parser="lalr", lexer=NoLexer, start="file", debug=True)
     finally:
         logger.removeHandler(caplog.handler)
         logger.setLevel(before)
@@ -29,8 +54,7 @@ def test_the_grammar_has_no_conflicts(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_every_rule_has_a_method_and_every_method_a_rule() -> None:
     rules = grammar().rules
-    made = callbacks(Builder(), rules)
-    used = {method.__name__ for method in made.values()}
+    used = {method.__name__ for method in callbacks(Builder(), rules)}
     methods = {name for name in vars(Builder) if not name.startswith("_")} - {"report"}
     assert methods == used
 
