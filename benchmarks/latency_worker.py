@@ -78,7 +78,7 @@ async def on_schedule(
             at += draw.expovariate(cases_per_s)
             # What is behind its schedule begins at once, and has been waiting since.
             if at > time.perf_counter():
-                await anyio.sleep(at - time.perf_counter())
+                await anyio.sleep(max(0.0, at - time.perf_counter()))
             group.start_soon(run_one, case, at)
             case += 1
     return took

@@ -210,8 +210,8 @@ class Cases:
             raise ShardLost(row.shard)
         self._runtime.add(live)
         live.standing.move(row.status, row.outcome)
-        if self._is_wanted(row):
-            live.wake_up(stored)
+        if self._runtime.wants(row):
+            live.wake_up()
         else:
             live.is_abandoned = True
             if live.case.status in UNFINISHED:
@@ -245,10 +245,6 @@ class Cases:
             return stored
         payloads = await self._ask(fetched, self._journal, bodies)
         return stored._replace(payloads=payloads)
-
-    def _is_wanted(self, row: CaseRow) -> bool:
-        """Whether a case is no part of another, or one that is waited for."""
-        return not row.parent or self._runtime.is_wanted(row)
 
     async def row(self, case_id: str) -> CaseRow:
         """The row of a case, or :class:`~knhk.errors.UnknownName`."""
@@ -326,7 +322,8 @@ class Cases:
             tenant=parent.standing.row.tenant,
             shard=parent.standing.row.shard,
         )
-        await self.open(version, row, values, Receipt())
+        if self._runtime.wants(row):  # the item may be withdrawn, and that on its way to the disk
+            await self.open(version, row, values, Receipt())
 
     async def cancel(self, case_id: str) -> None:
         """Cancel a sub-case that is not wanted any more, if it is there and has not ended.
@@ -334,6 +331,9 @@ class Cases:
         Raises :class:`~knhk.errors.StoreAway` when the store is; then it may be asked again.
         """
         await self._runtime.writer.room()
+        opening = self._runtime.opening.get(case_id)
+        if opening is not None:
+            await opening.ended()
         live = self._runtime.live.get(case_id)
         if live is not None:
             live.cancel()

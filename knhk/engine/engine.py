@@ -28,6 +28,7 @@ from knhk.engine.cases import ENDED, Cases, Receipt
 from knhk.engine.catalogue import Catalogue, asked, in_thread
 from knhk.engine.claims import CLAIM_S, Claim, Meant, meant, offer_as_told
 from knhk.engine.clock import Clock, SystemClock
+from knhk.engine.collector import collector_at_rest
 from knhk.engine.company import Company, process_name
 from knhk.engine.concurrency import Concurrency
 from knhk.engine.events import Observer
@@ -490,7 +491,8 @@ class Engine:
         runtime = self._runtime("resuming")
         handles: list[CaseHandle] = []
         after: CaseRow | None = None
-        with runtime.slots.held_back():  # what had begun before goes first
+        # What had begun before goes first.
+        with runtime.slots.held_back(), collector_at_rest():
             while True:
                 asking = partial(
                     self._journal.cases,

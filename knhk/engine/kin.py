@@ -23,7 +23,7 @@ from knhk.errors import (
     UsageError,
 )
 from knhk.journal import CaseRow
-from knhk.kernel import Case
+from knhk.kernel import Case, WorkItem
 from knhk.model import CaseStatus, ItemState
 from knhk.module import Workflow
 
@@ -31,6 +31,7 @@ __all__ = [
     "DEPTH_MAX",
     "SUB_CASE_ID_MAX",
     "TooDeep",
+    "call_of",
     "cancelled",
     "ending_of",
     "is_wanted",
@@ -72,8 +73,12 @@ def is_wanted(parent: Case, row: CaseRow) -> bool:
         item = parent.item(row.parent_item)
     except UnknownName:
         return False
-    call = Call(parent.id, parent.workflow, item.task, item.id, item.attempt, item.instance)
-    return item.state is ItemState.started and sub_case_id(call) == row.id
+    return item.state is ItemState.started and sub_case_id(call_of(parent, item)) == row.id
+
+
+def call_of(case: Case, item: WorkItem) -> Call:
+    """The attempt that a work item is at."""
+    return Call(case.id, case.workflow, item.task, item.id, item.attempt, item.instance)
 
 
 def named(

@@ -30,14 +30,14 @@ from knhk.engine.events import TOLD, Event
 from knhk.engine.facts import decode_object, encode_snapshot
 from knhk.engine.failing import Failing
 from knhk.engine.fairness import line_of
-from knhk.engine.kin import sub_case_id
+from knhk.engine.kin import call_of, sub_case_id
 from knhk.engine.limits import Limits
 from knhk.engine.offers import NONE, Changes, Offers, recordable
 from knhk.engine.outcome import outcome_of
 from knhk.engine.parking import Parking
 from knhk.engine.payloads import put_away, put_away_known
 from knhk.engine.performer import Manner, Outside, SubWorkflow
-from knhk.engine.replaying import revive, starts_again
+from knhk.engine.replaying import revive
 from knhk.engine.slots import Slots
 from knhk.engine.standing import CaseStanding
 from knhk.engine.subscriptions import waits_of
@@ -109,6 +109,7 @@ _log = logging.getLogger(__name__)
 SNAPSHOT_INPUT_BYTES: Final = 64
 #: The callees that wait for an event, and what they are called.
 EVENTS: Final = {CALLEE_MESSAGE: "message", CALLEE_SIGNAL: "signal"}
+_NOTHING: Final[dict[int, Start]] = {}
 #: What is no number of inputs.
 _NEVER: Final = 1 << 62
 
@@ -161,8 +162,11 @@ class Host(Protocol):
     def is_live(self, case_id: str) -> bool:
         """Whether a case is in memory."""
 
-    def is_wanted(self, row: CaseRow) -> bool:
-        """Whether a sub-case is waited for."""
+    def wants(self, row: CaseRow) -> bool:
+        """Whether a case is no part of another, or one that is waited for."""
+
+    def unpark(self, case_id: str, fence: Fence | None) -> None:
+        """Have the journal know that a case is not parked, or not any more."""
 
     def listens(self, waits: tuple[Wait, ...]) -> None:
         """A case has begun to wait for messages or signals: some may be kept."""
@@ -176,9 +180,6 @@ class Host(Protocol):
     def forget(self, case: LiveCase) -> None:
         """The case is done and leaves memory."""
 
-    def parked(self, case: LiveCase, wake_us: int) -> None:
-        """The case waits and leaves memory until then (-1: until something is done to it)."""
-
 
 @final
 class _Acts:
@@ -187,6 +188,8 @@ class _Acts:
     def __init__(self) -> None:
         self.starts: list[Start] = []
         self.stops: list[int] = []
+        #: Ids of the sub-cases that did what is stopped.
+        self.unwanted: list[str] = []
         self.events: list[Event] = []
         self.wakes = False
         self.moved: Standing | None = None
@@ -244,7 +247,9 @@ class LiveCase:
         #: The hashes of its payloads that are in the store, or in the queue to it.
         self._known: set[bytes] | None = None
         #: Whether the journal may have it as parked.
-        self._is_parked = False
+        self.is_parked = False
+        #: What may have to be done again after loading.
+        self._at_work = _NOTHING
         #: The events that it waits for, as the journal has them; not known after loading.
         self._waits: tuple[Wait, ...] | None = () if seq == 0 else None
         #: Whether the journal has heard of it.
@@ -285,21 +290,23 @@ class LiveCase:
         Raises :class:`SnapshotError` where the whole history is needed, and
         :class:`StoreDamaged` or :class:`ReplayError` for a history that makes none.
         """
-        case = revive(version, stored)
+        at_work: dict[int, Start] = {}
+        case = revive(version, stored, at_work)
         row, snapshot, rows = stored.row, stored.snapshot, stored.inputs
         sealed = rows[-1].hash if rows else b"" if snapshot is None else snapshot.hash
         live = cls(runtime, version, case, runtime.standing(row), case.seq, sealed, fence)
         if case.status in UNFINISHED:
             live.refuse_too_many()
-        live._is_parked = True  # so it may be
+        if at_work:
+            live._at_work = at_work
+        live.is_parked = True  # so it may be
         if live._offers is not None:
             live._offers.restore(stored)
         if stored.payloads:
             live._known = set(stored.payloads)
         if snapshot is not None:
             live._snapshot_at(snapshot.seq, len(snapshot.body))
-            known = {entry.item for entry in rows if entry.kind == START}
-            if not live.begun() <= known:
+            if not live.begun() <= at_work.keys():
                 raise SnapshotError(row.id, "work has begun before it")
         return live
 
@@ -312,10 +319,11 @@ class LiveCase:
             and not isinstance(self.version.performer(item), Outside)
         }
 
-    def wake_up(self, stored: Stored) -> None:
+    def wake_up(self) -> None:
         """Go on after loading: do again what was being done, start what is offered."""
-        again = self.begun()
-        for start in list(starts_again(self.version, stored, again)) if again else ():
+        at_work, self._at_work = self._at_work, _NOTHING
+        again = self.begun() if at_work else ()
+        for start in [start for item, start in at_work.items() if item in again]:
             if self._admission is None:
                 self._dispatch(start)
             else:
@@ -384,11 +392,9 @@ class LiveCase:
             return False
         if self._gone is not None:
             return False
-        if self.standing.row.parent and not self._runtime.is_wanted(self.standing.row):
-            return False
         if self._admission is not None and self._admission.is_waiting:
             return False
-        if self.standing.status not in UNFINISHED:
+        if self.standing.status not in UNFINISHED or not self._runtime.wants(self.standing.row):
             return False
         for work in self._work.values():
             if not work.is_begun or not isinstance(work.performer, SubWorkflow):
@@ -400,7 +406,7 @@ class LiveCase:
 
     def park(self) -> None:
         """Leave memory once it is in the journal that the case may, with a snapshot."""
-        self._is_parked = True
+        self.is_parked = True
         self._pending += 1
         rest = Rest(is_parked=True, wake_us=self._wake_us())
         snapshot = self._snapshot() if self._seq > self._snapshot_seq else None
@@ -417,8 +423,12 @@ class LiveCase:
             return
         if waits:
             self._runtime.listens(waits)
-        if self._is_parked and self.can_park():
-            self._runtime.parked(self, self._wake_us())
+        if self.is_parked and self.can_park():
+            self._runtime.forget(self)
+            parking = self._runtime.parking
+            parking.parked(self.id, self._wake_us())
+            if self.standing.row.parent:
+                parking.rests(self.standing.row.parent)  # it could not as long as this one did not
 
     def _wake_us(self) -> int:
         """When it wants to be woken: by a timer, or as a lease runs out; -1 for never."""
@@ -614,6 +624,16 @@ class LiveCase:
             self._admission.serve()
         return acts.taken
 
+    def _roused(self, acts: _Acts) -> Rest | None:
+        """What a commit says of parking: the case is awake, and so is what it lets go of."""
+        for sub_case in acts.unwanted:
+            # Written before that: else nobody would wake it after a crash, to be cancelled.
+            self._runtime.unpark(sub_case, self.fence)
+        if not self.is_parked:
+            return None
+        self.is_parked = False
+        return Rest(is_parked=False)
+
     def _changed_waits(self, acts: _Acts) -> tuple[Wait, ...] | None:
         """What the case waits for, if the journal does not have that yet; ``None`` if it does."""
         waits, is_crowded = waits_of(self.case)
@@ -680,10 +700,7 @@ class LiveCase:
     ) -> None:
         """Have written what facts have led to, and then acted upon."""
         self._pending += 1
-        rest = None
-        if self._is_parked:
-            self._is_parked = False
-            rest = Rest(is_parked=False)
+        rest = self._roused(acts)
         snapshot = self._snapshot() if self._seq >= self._snapshot_due else None
         moved = acts.moved
         if moved is not None and len(moved.outcome) > self._inline_bytes_max:
@@ -702,27 +719,11 @@ class LiveCase:
             received,
             fence=self.fence,
             carries=carries,
-            roused=self._roused(acts) if acts.stops else (),
         )
         self._runtime.writer.put(
             _with_work(commit, acts.outside),
             self._stream,
             partial(self._written, acts, written),
-        )
-
-    def _roused(self, acts: _Acts) -> tuple[str, ...]:
-        """The sub-cases that are not wanted any more.
-
-        None of them stays parked: so those that this engine does not come to cancel any more are
-        met by the next one, which does.
-        """
-        stopped = [self._work.get(item) for item in acts.stops]
-        return tuple(
-            [
-                sub_case_id(work.start.call)
-                for work in stopped
-                if work is not None and isinstance(work.performer, SubWorkflow)
-            ]
         )
 
     def _changes(self, acts: _Acts, lease: Lease | None) -> Changes:
@@ -822,6 +823,12 @@ class LiveCase:
 
     def _note_stop(self, item: int, acts: _Acts) -> None:
         acts.stops.append(item)
+        found = self.case.item(item)
+        if isinstance(self.version.performer(found), SubWorkflow):
+            # The item may be at its next attempt already; nobody does it where all is cancelled.
+            work = self._work.get(item)
+            call = call_of(self.case, found) if work is None else work.start.call
+            acts.unwanted.append(sub_case_id(call))
         if self._admission is not None:
             self._admission.withdraw(item)
 
@@ -877,7 +884,9 @@ class LiveCase:
         for item in acts.stops:
             work = self._work.pop(item, None)
             if work is not None:
-                self._stop(work)
+                work.stop()
+        for sub_case in acts.unwanted:
+            self._runtime.abandon(sub_case)
         self._tell(acts)
         if acts.wakes or acts.outside.leases or acts.moved is not None:
             self._set_timer()
@@ -895,12 +904,6 @@ class LiveCase:
             self._runtime.tell(self, acts.events, acts.moved)
         if acts.moved is not None:
             self.standing.move(acts.moved.status, acts.moved.outcome)
-
-    def _stop(self, work: Work) -> None:
-        """Have work stopped that was withdrawn, with the sub-case that does it."""
-        work.stop()
-        if isinstance(work.performer, SubWorkflow):
-            self._runtime.abandon(sub_case_id(work.start.call))
 
     def _dispatch(self, start: Start) -> None:
         """Have the work done, unless it has been stopped since it was started."""
@@ -964,8 +967,10 @@ class LiveCase:
         self.is_abandoned = True
         if self._admission is not None:
             self._admission.leave()
+        for sub_case in self.sub_cases():
+            self._runtime.abandon(sub_case)
         for work in self._work.values():
-            self._stop(work)
+            work.stop()
         self._work.clear()
         self._rest_or_leave()
 

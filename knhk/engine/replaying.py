@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, final
 
 from knhk.engine.facts import NO_PAYLOADS, Facts, Payloads, whole
+from knhk.engine.performer import Manner
 from knhk.engine.version import Version
 from knhk.engine.work import Start
 from knhk.errors import ReplayError, SnapshotError, StoreDamaged, UnknownName
 from knhk.journal import CaseRow, InputRow, Stored
 from knhk.kernel import Case, WorkItem
-from knhk.model import REFUSED, START
+from knhk.model import COMPLETE, FAIL, REFUSED, START
 
-__all__ = ["Replay", "replay", "revive", "starts_again"]
+__all__ = ["Replay", "replay", "revive"]
 
 
 def replay(
@@ -29,30 +30,35 @@ def replay(
     return revive(version, Stored(row, None, tuple(rows), (), payloads))
 
 
-def revive(version: Version, stored: Stored) -> Case:
+def revive(version: Version, stored: Stored, at_work: dict[int, Start] | None = None) -> Case:
     """The kernel's case that the last snapshot and the inputs since make.
 
-    Raises :class:`SnapshotError` where the whole history has to be replayed, and
-    :class:`StoreDamaged` or :class:`ReplayError` for a history that makes no case.
+    ``at_work`` takes the starts of what the engine may have to do again, by item and in their
+    order, with the arguments they had then: data may have moved on since. Raises
+    :class:`SnapshotError` where the whole history has to be replayed, and :class:`StoreDamaged`
+    or :class:`ReplayError` for a history that makes no case.
     """
     case = _beginning(version, stored)
-    _replay(case, version, stored.inputs, stored.payloads)
+    facts, payloads, tenant = version.facts, stored.payloads, stored.row.tenant
+    open_starts = () if at_work is None else _open_starts(stored.inputs)
+    for row in stored.inputs:
+        _apply(case, facts, row, payloads)
+        if at_work is None or row.seq not in open_starts:
+            continue
+        if version.performer(case.item(row.item)).manner is not Manner.outside:
+            at_work[row.item] = Start.of(case, row.item, version.name, tenant)
     return case
 
 
-def starts_again(version: Version, stored: Stored, items: set[int]) -> Iterable[Start]:
-    """The starts of items that are at work, with the arguments they had then.
-
-    Data may have moved on since, so the inputs are played once more up to each start.
-    """
-    rows = stored.inputs
-    last = {entry.item: at for at, entry in enumerate(rows) if entry.kind == START}
-    wanted = {last[item] for item in items}
-    case = _beginning(version, stored)
-    for at in range(max(wanted) + 1):
-        _replay(case, version, rows[at : at + 1], stored.payloads)
-        if at in wanted:
-            yield Start.of(case, rows[at].item, version.name, stored.row.tenant)
+def _open_starts(rows: Iterable[InputRow]) -> Collection[int]:
+    """The numbers of the inputs that start an item which neither completes nor fails since."""
+    starts: dict[int, int] = {}
+    for row in rows:
+        if row.kind == START:
+            starts[row.item] = row.seq
+        elif row.kind in (COMPLETE, FAIL):
+            starts.pop(row.item, None)
+    return set(starts.values())
 
 
 def _beginning(version: Version, stored: Stored) -> Case:
@@ -88,13 +94,6 @@ class Replay:
     def take(self, row: InputRow, payloads: Payloads) -> None:
         """The next input; errors like those of :func:`replay`."""
         _apply(self.case, self.version.facts, row, payloads)
-
-
-def _replay(case: Case, version: Version, rows: Iterable[InputRow], payloads: Payloads) -> None:
-    """Apply journalled inputs to a case."""
-    facts = version.facts
-    for row in rows:
-        _apply(case, facts, row, payloads)
 
 
 def _apply(case: Case, facts: Facts, row: InputRow, payloads: Payloads) -> None:

@@ -41,7 +41,18 @@ from knhk.errors import (
     StoreAway,
     UsageError,
 )
-from knhk.journal import CaseRow, Fence, Journal, SharedJournal, Standing, Wait, Writer
+from knhk.journal import (
+    CaseRow,
+    Commit,
+    Fence,
+    Journal,
+    Rest,
+    SharedJournal,
+    Standing,
+    Stream,
+    Wait,
+    Writer,
+)
 from knhk.model import CaseStatus
 
 __all__ = ["Runtime"]
@@ -208,14 +219,6 @@ class Runtime:
             self.timers.forget(live.id)
             self.parking.stirs(live.id)
 
-    def parked(self, live: LiveCase, wake_us: int) -> None:
-        """The case waits: it leaves memory until then, and its parent may follow."""
-        self.forget(live)
-        self.parking.parked(live.id, wake_us)
-        parent = live.standing.row.parent
-        if parent in self.live:
-            self.parking.rests(parent)  # whether all else has left memory is seen when it is due
-
     @contextmanager
     def reading(self) -> Iterator[set[str]]:
         """Around what reads cases: gives those that have left memory meanwhile.
@@ -232,6 +235,20 @@ class Runtime:
     def is_live(self, case_id: str) -> bool:
         """Whether a case is in memory."""
         return case_id in self.live
+
+    def wants(self, row: CaseRow) -> bool:
+        """Whether a case is no part of another, or one that is waited for."""
+        if not row.parent:
+            return True
+        parent = self.live.get(row.parent)
+        return parent is not None and not parent.is_abandoned and is_wanted(parent.case, row)
+
+    def unpark(self, case_id: str, fence: Fence | None) -> None:
+        """Have the journal know that a case is not parked, or not any more."""
+        live = self.live.get(case_id)
+        if case_id not in self.opening and (live is None or live.is_parked):
+            awake = Commit(case_id, rest=Rest(is_parked=False), fence=fence)
+            self.writer.put(awake, Stream(), _ignore)
 
     def find(self, case_id: str) -> LiveCase | None:
         """A case that is in memory."""
@@ -263,11 +280,6 @@ class Runtime:
         parent = self.live.get(row.parent)
         if parent is not None and parent.waits_for(row):
             self.lose(parent, problem)
-
-    def is_wanted(self, row: CaseRow) -> bool:
-        """Whether a sub-case is waited for by its parent, which is in memory."""
-        parent = self.live.get(row.parent)
-        return parent is not None and not parent.is_abandoned and is_wanted(parent.case, row)
 
     def lose(self, live: LiveCase, problem: KnhkError) -> None:
         """Let go of a case whose state in memory cannot be trusted to be in the journal.
@@ -527,3 +539,7 @@ async def _see_through(rest: Coroutine[Any, Any, None], ticket: Ticket) -> None:
         await rest
     finally:
         ticket.release()
+
+
+def _ignore(_error: JournalError | None) -> None:
+    """What follows it tells of the same trouble."""

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from knhk.errors import JournalConflict
 from knhk.journal.protocol import ANY_WORK
@@ -33,6 +34,8 @@ from knhk.journal.record import (
 from knhk.model import CaseStatus
 
 __all__ = ["MemoryJournal"]
+
+_AWAKE: Final = Rest(is_parked=False)
 
 
 class MemoryJournal:
@@ -71,6 +74,8 @@ class MemoryJournal:
                 if commit.opened is not None:
                     self._cases[case] = commit.opened
                     self._inputs[case] = []
+                elif case not in self._cases:
+                    continue  # it only says that a case that is not there is awake
                 self._inputs[case].extend(commit.inputs)
                 standing = commit.standing
                 if standing is not None:
@@ -101,8 +106,6 @@ class MemoryJournal:
                 held.pop(lease.item, None)
             else:
                 held[lease.item] = lease
-        for case in commit.roused:
-            self._rests.pop(case, None)
         if commit.offers or commit.closed:
             offered = self._offers.setdefault(commit.case, {})
             offered.update((offer.item, offer) for offer in commit.offers)
@@ -128,6 +131,8 @@ class MemoryJournal:
                 continue
             length = lengths.get(commit.case, len(self._inputs.get(commit.case, ())))
             known = commit.case in lengths or commit.case in self._cases
+            if not known and commit == Commit(commit.case, rest=_AWAKE, fence=commit.fence):
+                continue
             if known == (commit.opened is not None):
                 raise JournalConflict(commit.case, 0 if known else length)
             for letter in commit.received:

@@ -179,3 +179,47 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Let go of the store. Closing twice is allowed."""
+
+
+class Flight(Protocol):
+    """An append that was sent, and is not answered yet."""
+
+    @property
+    def answer_s(self) -> float:
+        """How long it may be waited for."""
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether all was given to the network."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to wait for."""
+
+    @property
+    def is_written(self) -> bool:
+        """Whether it is known to be written; if not, :meth:`Journal.append` tells what is so."""
+
+    def fileno(self) -> int:
+        """The socket that is to be waited for."""
+
+    def go_on(self) -> None:
+        """Send what could not be sent so far, when the socket takes more."""
+
+    def landed(self) -> bool:
+        """Read what has come, when there is something; whether it is over."""
+
+    def abandon(self) -> None:
+        """Wait no longer. Whether it is written is not known then."""
+
+
+@runtime_checkable
+class Launching(Protocol):
+    """What a journal may do beside: append without a thread, while the event loop goes on."""
+
+    def launch(self, commits: Sequence[Commit]) -> Flight | None:
+        """Begin an append, and return at once; ``None`` where that cannot be done now.
+
+        The next call for writing comes when the flight is over. If it was not written, the same
+        commits are brought to :meth:`Journal.append`, which never writes them twice.
+        """

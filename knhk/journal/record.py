@@ -93,7 +93,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Whether a case is parked, and when it wants to be woken then (-1: by no time)."""
+    """Whether a case is parked, and when it wants to be woken then (-1: by no time).
+
+    One of a case that is not there, which says that it is not parked, changes nothing.
+    """
 
     is_parked: bool
     wake_us: int = -1
@@ -195,8 +198,7 @@ class Commit(NamedTuple):
     ``fence`` is what must still stand for it to be written, where a store is shared
     (:mod:`knhk.journal.sharing`), and ``carries`` the commands that the inputs carry out.
     ``offers`` is its work for somebody outside that is new or has changed, ``closed`` are the
-    numbers of the items that are none any more; an item is in one of them only. ``roused`` are
-    other cases, of the same shard, that are not parked any more with this commit, if they were.
+    numbers of the items that are none any more; an item is in one of them only.
     """
 
     case: str
@@ -213,7 +215,6 @@ class Commit(NamedTuple):
     carries: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     closed: tuple[int, ...] = ()
-    roused: tuple[str, ...] = ()
     posted: tuple[Letter, ...] = ()
 
 

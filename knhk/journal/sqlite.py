@@ -355,8 +355,6 @@ class SQLiteJournal:
         for letter in commit.received:
             if execute(_RECEIVE, (case, REMEMBERED_US, letter)).get is None:
                 raise JournalConflict(case, commit.inputs[0].seq)
-        for other in commit.roused:
-            execute("UPDATE cases SET parked = 0, wake_us = -1 WHERE id = ?", (other,))
         if commit.leases or commit.offers or commit.closed:
             self._append_work(commit)
 

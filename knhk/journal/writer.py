@@ -4,7 +4,8 @@ Theory of operation. Callers put entries into one queue; one task takes all that
 and appends it at once, in a worker thread where the journal blocks. While the disk works,
 the next batch gathers by itself: alone, a step costs one commit, under load a commit serves
 hundreds of steps. When a batch has been written, each entry's ``done`` is called in order;
-it carries out the effects, so that nothing happens in the world that is not remembered.
+it carries out the effects, so that nothing happens in the world that is not remembered. What has
+gathered by then goes to the disk first, so that the disk and the effects are at work together.
 
 When a batch fails, its entries are tried one by one, so that the fault of one case (a
 conflict) does not touch the others. What fails breaks its :class:`Stream`: all later entries
@@ -34,11 +35,12 @@ from typing import Final, NamedTuple
 
 import anyio
 import anyio.lowlevel
+from anyio.abc import TaskGroup
 
 from knhk.errors import JournalError, StoreAway, StoreFull, StoreUnavailable
 from knhk.journal.outage import Outage
 from knhk.journal.patience import PATIENCE_S, Patience
-from knhk.journal.protocol import Journal
+from knhk.journal.protocol import Journal, Launching
 from knhk.journal.record import Commit
 from knhk.surroundings import call_in_thread, stopwatch
 
@@ -112,6 +114,7 @@ class Writer:
         self._queue_bytes = 0
         #: Whether a short commit may be done in the event loop: never where it may wait for others.
         self._is_near = not journal.blocking or bool(getattr(journal, "local", False))
+        self._launching = journal if isinstance(journal, Launching) else None
         self._busy = busy if busy is not None else _ignore
         self._queue: deque[_Entry] = deque()
         self._wake = anyio.Event()
@@ -121,6 +124,9 @@ class Writer:
         self._scope: anyio.CancelScope | None = None
         #: A thread of its own: those that read may all be waiting for the same store.
         self._limiter = anyio.CapacityLimiter(1)
+        #: Entries of which it is known what became of them, and nobody has been told.
+        self._untold: deque[_Entry] = deque()
+        self._group: TaskGroup | None = None
         self._outage = Outage(told)
         self._patience_s = patience_s
         #: For the receipts of callers, who are told when the store is away for long.
@@ -178,9 +184,11 @@ class Writer:
         with anyio.CancelScope(shield=True) as self._scope:
             self._postpone_end()
             async with anyio.create_task_group() as group:
+                self._group = group
                 group.start_soon(self.patience.watch, name="knhk journal patience")
                 await self._write_all()
                 group.cancel_scope.cancel()
+        self._tell()
         if self._queue:
             self._give_up()
 
@@ -222,14 +230,29 @@ class Writer:
         emptied = not queue
         if batch or not kept:
             self._room.set()
-        for entry in batch:
-            entry.done(entry.stream.error)
+        self._untold.extend(batch)
+        if queue and not kept and not self._is_near_for(len(queue)):
+            # The next batch is on its way to the disk before this one's effects are carried out.
+            assert self._group is not None
+            self._group.start_soon(self._tell_meanwhile, name="knhk journal teller")
+            return
+        self._tell()
         if emptied:
             self._busy(-1)
         if kept and (not batch or self._outage.is_whole):
             await self._outage.pause()
         elif queue:
             await anyio.lowlevel.checkpoint()
+
+    def _tell(self) -> None:
+        """Tell those whose entries have been written, or could not be, in order."""
+        untold = self._untold
+        while untold:
+            entry = untold.popleft()
+            entry.done(entry.stream.error)
+
+    async def _tell_meanwhile(self) -> None:
+        self._tell()
 
     async def _append(self, entries: list[_Entry]) -> list[_Entry]:
         """Write entries; gives those that are to be tried again."""
@@ -269,7 +292,9 @@ class Writer:
     async def _attempt(self, commits: list[Commit]) -> JournalError | None:
         is_short = len(commits) <= FEW
         try:
-            if self._is_near and (not self._journal.blocking or self._is_quick(is_short)):
+            if self._launching is not None and await self._fly(self._launching, commits):
+                return None
+            if self._is_near_for(len(commits)):
                 took_s = self._timed(commits)
             else:
                 call = partial(self._timed, commits)
@@ -286,8 +311,28 @@ class Writer:
             return wrapped
         return None
 
-    def _is_quick(self, is_short: bool) -> bool:
-        return is_short and self._commit_s < SHORT_S
+    async def _fly(self, journal: Launching, commits: list[Commit]) -> bool:
+        """Have commits written while the event loop goes on; whether that is known to be done."""
+        flight = journal.launch(commits)
+        if flight is None:
+            return False
+        try:
+            with anyio.move_on_after(flight.answer_s):
+                while not flight.is_sent:
+                    await anyio.wait_writable(flight)
+                    flight.go_on()
+                while not flight.is_over:
+                    await anyio.wait_readable(flight)
+                    flight.landed()
+        finally:
+            flight.abandon()
+        return flight.is_written
+
+    def _is_near_for(self, entries: int) -> bool:
+        """Whether so many entries are written in the event loop itself."""
+        if not self._journal.blocking:
+            return self._is_near
+        return self._is_near and entries <= FEW and self._commit_s < SHORT_S
 
     def _timed(self, commits: list[Commit]) -> float:
         """Append; how many seconds that took."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from knhk.errors import JournalError
+from knhk.errors import JournalError, StoreFull
 from knhk.journal import Commit, MemoryJournal
 
 J = TypeVar("J", bound="Dying")
@@ -83,4 +83,19 @@ class CrashingAtCommit(Dying):
         if self._fatal is not None and self._fatal(commits[0]):
             self.die()
         self.commits_left -= 1
+        super().append(commits)
+
+
+class FullFor(Dying):
+    """A journal on a disk that is too full for the commits of one case."""
+
+    def __init__(self, case: str) -> None:
+        super().__init__()
+        self.case_refused = case
+        self.refused = 0
+
+    def append(self, commits: Sequence[Commit]) -> None:
+        if any(commit.case == self.case_refused for commit in commits):
+            self.refused += 1
+            raise StoreFull("the disk is full")
         super().append(commits)

@@ -22,10 +22,12 @@ from knhk.model import (
     Retry,
 )
 from tests.engine.conftest import Project
-from tests.engine.nets import OUTSIDE, Drawing, calls, chain, runs, value
-from tests.engine.stores import CrashingAtCommit, Dying
+from tests.engine.nets import OUTSIDE, Drawing, calls, chain, message, runs, value
+from tests.engine.stores import CrashingAtCommit, Dying, FullFor
 
 pytestmark = pytest.mark.anyio
+
+SOON_S = 0.01
 
 ALL = 10_000
 
@@ -262,6 +264,57 @@ async def test_a_sub_case_that_is_cancelled_on_recovery_does_no_more_work(
         await (await engine.case("c/s-1.1"))._standing.wait()
         assert CaseStatus.cancelled is (await engine.case("c/s-1.1")).status
     assert [("work",)] == project.calls
+
+
+@pytest.mark.parametrize("act", [cancel, withdraw])
+async def test_a_parked_sub_case_that_was_let_go_of_before_a_crash_is_cancelled_after_it(
+    project: Project, act: Callable[[Engine], Awaitable[None]]
+) -> None:
+    module = project.drawn(
+        "",
+        Drawing("top").task("s", "start", callee=runs("child")).task("t", "never").net(),
+        chain("child", ("below", runs("asking"))),
+        chain("asking", ("answer", message("answer"))),
+    )
+    journal = CrashingAtCommit(
+        ALL, lambda commit: commit.case != "c" and any(row.kind == CANCEL for row in commit.inputs)
+    )
+    async with Engine.open(journal, park_after_s=SOON_S) as engine:
+        await engine.deploy(module)
+        await engine.start("top", case_id="c")
+        await until(lambda: len(journal.cases()) == 3 and not journal.cases(awake=True))
+        await act(engine)
+        await until(lambda: journal.crashed)
+
+    async with Engine.open(journal.survivor(Dying()), resume=False) as engine:
+        await engine.deploy(module)
+        await engine.resume()
+        with anyio.fail_after(10):
+            for name in ("c/s-1.1", "c/s-1.1/below-1.1"):
+                await (await engine.case(name))._standing.wait()
+        statuses = {row.id: row.status for row in await engine.cases()}
+        assert {CaseStatus.cancelled} == {statuses[name] for name in statuses if name != "c"}
+
+
+async def test_a_sub_case_let_go_of_before_its_beginning_is_written_does_not_live_on(
+    project: Project,
+) -> None:
+    module = project.drawn("", *line())
+    journal = FullFor("c/s-1.1")
+    async with Engine.open(journal) as engine:
+        await engine.deploy(module)
+        case = await engine.start("top", case_id="c")
+        await until(lambda: journal.refused > 0)
+        await engine.withdraw("c", "s")
+        assert None is await case.result()
+        journal.case_refused = ""
+        await until(lambda: [row.status for row in journal.cases(parent="c")] == ["cancelled"])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not condition():  # noqa: ASYNC110  nobody tells
+            await anyio.sleep(SOON_S)
 
 
 # What is left standing

@@ -87,8 +87,6 @@ class Caller:
         if one_in_three():
             commit = commit._replace(leases=tuple(self._lease() for _ in range(3)))
         if one_in_three():
-            commit = commit._replace(roused=tuple(random.sample(CASES, 2)))
-        if one_in_three():
             items = random.sample(range(4), 3)
             offers = tuple(self._offer(commit.case, item) for item in items[:2])
             commit = commit._replace(offers=offers, closed=tuple(items[2:]))

@@ -28,6 +28,7 @@ from knhk.journal import CaseRow, Commit, InputRow, Letter, Rest, Snapshot, open
 from knhk.journal.passwords import without_password
 from knhk.journal.postgres import PostgresJournal
 from knhk.journal.postgres.schema import MIGRATIONS
+from tests.journal.flying import FlyingJournal
 from tests.journal.proxy import COMMITTED, Proxy
 from tests.postgres import Server, execute, new_schema, with_schema
 
@@ -330,9 +331,60 @@ def test_a_lock_of_another_session_is_told(
 
 # Lost connections
 
+#: An append waits for its answer in a thread, or is sent by the event loop.
+WAYS = [PostgresJournal, FlyingJournal]
 
-def test_a_terminated_connection_is_made_again(postgres: str, postgres_server: str) -> None:
+
+def test_a_flight_that_is_abandoned_is_in_doubt(postgres: str, postgres_server: str) -> None:
+    commit = Commit("a", (row("a", 1),))
     with closing(PostgresJournal(postgres)) as journal:
+        journal.append([opening("a")])
+        with psycopg.connect(postgres_server) as blocker:
+            blocker.execute(f"LOCK TABLE {schema_of(postgres)}.inputs".encode())
+            flight = journal.launch([commit])
+            assert flight is not None
+            assert not flight.landed()
+            assert journal.launch([opening("b")]) is None
+            flight.abandon()
+        assert flight.landed()
+        assert not flight.is_written
+
+        assert journal.launch([commit]) is None
+        journal.append([commit])
+        assert [0, 1] == [each.seq for each in journal.inputs("a")]
+
+
+def test_a_flight_that_is_refused_leaves_the_store_as_it_was(postgres: str) -> None:
+    with closing(FlyingJournal(postgres)) as journal:
+        journal.append([opening("a")])
+
+        for _ in range(2):
+            with pytest.raises(JournalConflict):
+                journal.append([opening("b"), Commit("a", (row("a", 0),))])
+
+        assert ["a"] == [each.id for each in journal.cases()]
+        flight = journal.launch([opening("b")])
+        assert flight is not None
+        while not flight.landed():
+            time.sleep(0.001)
+        assert flight.is_written
+
+
+def test_a_large_append_flies_too(postgres: str) -> None:
+    body = b"x" * 60_000
+    with closing(FlyingJournal(postgres)) as journal:
+        journal.append([opening(f"c{n}", body) for n in range(17)])
+        journal.append([opening(f"d{n}", body) for n in range(18)])
+
+        assert 35 == len(journal.cases())
+        assert body == journal.inputs("c16")[0].body
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_terminated_connection_is_made_again(
+    postgres: str, postgres_server: str, way: type[PostgresJournal]
+) -> None:
+    with closing(way(postgres)) as journal:
         journal.append([opening("a")])
         journal.cases()
 
@@ -344,8 +396,9 @@ def test_a_terminated_connection_is_made_again(postgres: str, postgres_server: s
         journal.append([Commit("", posted=(Letter("l", "paid", "", b"", 1, 9),))])
 
 
+@pytest.mark.parametrize("way", WAYS)
 def test_connections_terminated_all_the_time_lose_nothing(
-    postgres: str, postgres_server: str
+    postgres: str, postgres_server: str, way: type[PostgresJournal]
 ) -> None:
     name = schema_of(postgres)
     over = threading.Event()
@@ -362,7 +415,7 @@ def test_connections_terminated_all_the_time_lose_nothing(
         over.set()
 
     written = 0
-    with closing(PostgresJournal(f"{postgres}&application_name={name}")) as journal:
+    with closing(way(f"{postgres}&application_name={name}")) as journal:
         journal.append([opening("a"), opening("b")])
         thread = threading.Thread(target=disturb)
         thread.start()
@@ -385,12 +438,14 @@ def proxy(postgres_server: str) -> Iterator[Proxy]:
     proxy.close()
 
 
-@pytest.fixture
-def journal(proxy: Proxy, postgres: str) -> Iterator[PostgresJournal]:
+@pytest.fixture(params=WAYS)
+def journal(
+    proxy: Proxy, postgres: str, request: pytest.FixtureRequest
+) -> Iterator[PostgresJournal]:
     """A journal behind the proxy, with one case."""
     schema = schema_of(postgres)
     address = with_schema(f"{proxy.address}&application_name={schema}", schema)
-    journal = PostgresJournal(address, patience_s=0.2)
+    journal: PostgresJournal = request.param(address, patience_s=0.2)
     journal.append([opening("a")])
     yield journal
     journal.close()
@@ -532,6 +587,7 @@ def test_a_server_that_says_nothing_is_taken_for_lost(proxy: Proxy, postgres: st
         assert [0, 1] == [each.seq for each in journal.inputs("a")]
 
 
+@pytest.mark.parametrize("journal", [PostgresJournal], indirect=True)
 def test_closing_does_not_wait_for_a_server_that_says_nothing(
     proxy: Proxy, journal: PostgresJournal
 ) -> None:

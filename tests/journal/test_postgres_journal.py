@@ -10,14 +10,16 @@ import pytest
 from knhk.journal import Durability, Journal, MemoryJournal, SharedJournal
 from knhk.journal.postgres import PostgresJournal
 from knhk.testing import JournalSuite, SharingSuite
+from tests.journal.flying import FlyingJournal
 from tests.journal.random_journal import SEEDS, compare
 
 
 class TestPostgresJournal(JournalSuite):
-    @pytest.fixture(params=["full", "normal"])
+    @pytest.fixture(params=[("full", PostgresJournal), ("normal", FlyingJournal)])
     def journal(self, request: pytest.FixtureRequest, postgres: str) -> Iterator[Journal]:
-        durability: Durability = request.param
-        journal = PostgresJournal(postgres, durability=durability)
+        durability: Durability
+        durability, way = request.param
+        journal = way(postgres, durability=durability)
         yield journal
         journal.close()
 
@@ -25,7 +27,7 @@ class TestPostgresJournal(JournalSuite):
 class TestSharedPostgresJournal(SharingSuite):
     @pytest.fixture
     def journal(self, postgres: str) -> Iterator[SharedJournal]:
-        with closing(PostgresJournal(postgres)) as journal:
+        with closing(FlyingJournal(postgres)) as journal:
             yield journal
 
     @pytest.fixture
@@ -36,5 +38,6 @@ class TestSharedPostgresJournal(SharingSuite):
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_postgres_answers_like_memory(postgres: str, seed: int) -> None:
-    with closing(PostgresJournal(postgres, durability="normal")) as journal:
+    way = (PostgresJournal, FlyingJournal)[seed % 2]
+    with closing(way(postgres, durability="normal")) as journal:
         compare(MemoryJournal(), journal, seed, calls=300)

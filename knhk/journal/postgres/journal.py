@@ -9,6 +9,9 @@ one transaction and, where no letters are received, one round trip
 it returns; with ``normal`` (``synchronous_commit = off``) a crash of the server may lose the last
 ones, never their order.
 
+The engine has the event loop send an ordinary append (:meth:`PostgresJournal.launch`), and asks a
+thread only for what came to no good end (:mod:`knhk.journal.postgres.flight`).
+
 An append whose connection was lost is in doubt: the server may have written it all the same.
 Before anything else is written its first input is looked for, once its session has ended. What was
 written is not written again, in this call or in later ones that bring the same commits, however
@@ -29,6 +32,7 @@ from knhk.errors import JournalError
 from knhk.journal.passwords import without_password
 from knhk.journal.postgres.company import Company
 from knhk.journal.postgres.fences import first_lost
+from knhk.journal.postgres.flight import Flight
 from knhk.journal.postgres.link import ANSWER_S, PATIENCE_S, Link, T, Work, is_lost
 from knhk.journal.postgres.reading import (
     ask,
@@ -46,7 +50,13 @@ from knhk.journal.postgres.reading import (
 )
 from knhk.journal.postgres.schema import bring_up_to_date, refuse_older
 from knhk.journal.postgres.target import Target
-from knhk.journal.postgres.writing import first_conflict, keep, was_written, write
+from knhk.journal.postgres.writing import (
+    first_conflict,
+    keep,
+    statements_of,
+    was_written,
+    write,
+)
 from knhk.journal.protocol import ANY_WORK
 from knhk.journal.record import (
     PAGE_MAX,
@@ -67,6 +77,9 @@ from knhk.journal.sharing import LEASE_S, Membership
 from knhk.model import CaseStatus
 
 __all__ = ["PostgresJournal"]
+
+#: Rows of more bytes than this are put together in a thread, not in the event loop.
+LIGHT_BYTES: Final = 1024 * 1024
 
 #: What every session is set to. A transaction that nobody goes on with ends by itself, and
 #: whoever waits for its locks waits longer than that.
@@ -137,6 +150,20 @@ class PostgresJournal:
 
     def append(self, commits: Sequence[Commit]) -> None:
         self._write(lambda connection: self._append(connection, commits))
+
+    def launch(self, commits: Sequence[Commit]) -> Flight | None:
+        if self._writer is None or self._doubted or self._written or not _is_light(commits):
+            return None
+        flight = self._writer.board(self._landed)
+        if flight is not None:
+            self._doubted = commits
+            fences = None if self._company is None else self._company.fences
+            flight.send(statements_of(commits, fences))
+        return flight
+
+    def _landed(self, is_known: bool) -> None:
+        if is_known:
+            self._doubted = ()
 
     def _append(self, connection: Connection[TupleRow], commits: Sequence[Commit]) -> None:
         fresh = self._without_written(connection, commits)
@@ -340,3 +367,14 @@ class PostgresJournal:
 def _count(connection: Connection[TupleRow], statement: LiteralString, *values: object) -> int:
     """How many rows a statement has changed."""
     return connection.execute(statement, values).rowcount
+
+
+def _is_light(commits: Sequence[Commit]) -> bool:
+    """Whether commits are put together in no time, and written without asking back."""
+    size = 0
+    for commit in commits:
+        if commit.received or commit.blobs or commit.snapshot is not None:
+            return False
+        for row in commit.inputs:
+            size += len(row.body)
+    return size <= LIGHT_BYTES

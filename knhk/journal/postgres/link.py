@@ -26,6 +26,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from knhk.errors import JournalError, StoreDamaged, StoreFull, StoreLocked, StoreUnavailable
+from knhk.journal.postgres.flight import Flight, Prepared
 from knhk.journal.postgres.target import Target
 
 __all__ = ["ANSWER_S", "PATIENCE_S", "Link", "T", "Work", "is_lost"]
@@ -107,6 +108,7 @@ class Link:
             while True:
                 connection = self._connected()
                 try:
+                    _tidy(connection)  # after a flight that has failed
                     return work(connection)
                 except psycopg.Error as error:
                     if self._closed or not is_lost(connection, error):
@@ -117,6 +119,24 @@ class Link:
                         raise
                 finally:
                     _tidy(connection)
+
+    def board(self, ended: Callable[[bool], None]) -> Flight | None:
+        """A flight over the connection, unless that is not there or somebody else is using it.
+
+        The connection is the flight's until it is over.
+        """
+        if not self._lock.acquire(blocking=False):
+            return None
+        connection = self._connection
+        if self._closed or connection is None or not connection.is_idle:
+            self._lock.release()
+            return None
+
+        def over(is_known: bool) -> None:
+            ended(is_known)
+            self._lock.release()
+
+        return Flight(connection, connection.prepared, over, self._answer_s)
 
     def finish(self, work: Work[None], answer_s: float) -> None:
         """Do the last ``work``, if the connection is still there and the server soon answers."""
@@ -226,6 +246,16 @@ class _Session(Connection[TupleRow]):
     answer_s = ANSWER_S
     #: Whether whoever asked does not want an answer any more.
     is_given_up: Callable[[], bool] = staticmethod(lambda: False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  they are psycopg's
+        super().__init__(*args, **kwargs)
+        #: What flights have prepared.
+        self.prepared: Prepared = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection is there and nothing is under way on it."""
+        return not self.closed and self.info.transaction_status == TransactionStatus.IDLE
 
     def wait(
         self,

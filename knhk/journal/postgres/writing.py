@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 from psycopg import Connection, Cursor, errors
 from psycopg.rows import TupleRow
@@ -17,18 +17,18 @@ from psycopg.rows import TupleRow
 from knhk.errors import JournalConflict
 from knhk.journal.offers import OFFER_COLUMNS, offer_row
 from knhk.journal.postgres.fences import Fences
-from knhk.journal.record import (
-    REMEMBERED_US,
-    Bundle,
-    CaseRow,
-    Commit,
-    InputRow,
-    Letter,
-    Offer,
-    Rest,
-)
+from knhk.journal.postgres.flight import Statements
+from knhk.journal.record import REMEMBERED_US, Bundle, CaseRow, Commit, InputRow, Letter, Offer
 
-__all__ = ["CASE_COLUMNS", "INPUT_COLUMNS", "first_conflict", "keep", "was_written", "write"]
+__all__ = [
+    "CASE_COLUMNS",
+    "INPUT_COLUMNS",
+    "first_conflict",
+    "keep",
+    "statements_of",
+    "was_written",
+    "write",
+]
 
 INPUT_COLUMNS: Final = "case_id, seq, at_us, kind, item, task, body, hash"
 CASE_COLUMNS: Final = (
@@ -103,6 +103,13 @@ _TAKE_LETTERS: Final = (
 )
 
 
+class Executing(Protocol):
+    """What statements are given to: a cursor, or who keeps them for a flight."""
+
+    def execute(self, text: str, values: Sequence[object], /) -> object:
+        """Have a statement done after those before it."""
+
+
 def write(
     connection: Connection[TupleRow], commits: Sequence[Commit], fences: Fences | None = None
 ) -> None:
@@ -114,30 +121,43 @@ def write(
     """
     with connection.pipeline(), connection.cursor() as cursor:
         cursor.execute("BEGIN")
-        for statement, values in () if fences is None else fences.check(commits):
-            cursor.execute(statement, values)
-        _insert_cases(cursor, [each.opened for each in commits if each.opened is not None])
-        _insert_inputs(cursor, [row for commit in commits for row in commit.inputs])
-        _write_states(cursor, commits)
-        _write_waits(cursor, commits)
-        _write_leases(cursor, commits)
-        _write_offers(cursor, commits)
-        _carry(cursor, commits)
-        _post_letters(cursor, commits)
+        _put(cursor, commits, fences)
         _take_letters(cursor, commits)
         cursor.execute("COMMIT")
+
+
+def statements_of(commits: Sequence[Commit], fences: Fences | None) -> Statements:
+    """The same transaction as statements, for commits that receive no letters."""
+    found = Statements()
+    found.execute("BEGIN")
+    _put(found, commits, fences)
+    found.execute("COMMIT")
+    return found
+
+
+def _put(cursor: Executing, commits: Sequence[Commit], fences: Fences | None) -> None:
+    for statement, values in () if fences is None else fences.check(commits):
+        cursor.execute(statement, values)
+    _insert_cases(cursor, [each.opened for each in commits if each.opened is not None])
+    _insert_inputs(cursor, [row for commit in commits for row in commit.inputs])
+    _write_states(cursor, commits)
+    _write_waits(cursor, commits)
+    _write_leases(cursor, commits)
+    _write_offers(cursor, commits)
+    _carry(cursor, commits)
+    _post_letters(cursor, commits)
 
 
 def _columns(rows: Iterable[Iterable[object]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _execute(cursor: Cursor[TupleRow], statement: str, rows: Sequence[Iterable[object]]) -> None:
+def _execute(cursor: Executing, statement: str, rows: Sequence[Iterable[object]]) -> None:
     if rows:
         cursor.execute(statement, _columns(rows))
 
 
-def _insert_cases(cursor: Cursor[TupleRow], rows: Sequence[CaseRow]) -> None:
+def _insert_cases(cursor: Executing, rows: Sequence[CaseRow]) -> None:
     values = [
         (
             row.id,
@@ -159,18 +179,14 @@ def _insert_cases(cursor: Cursor[TupleRow], rows: Sequence[CaseRow]) -> None:
     _execute(cursor, _INSERT_CASES, values)
 
 
-def _insert_inputs(cursor: Cursor[TupleRow], rows: Sequence[InputRow]) -> None:
+def _insert_inputs(cursor: Executing, rows: Sequence[InputRow]) -> None:
     _execute(cursor, _INSERT_INPUTS, rows)
 
 
-def _write_states(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+def _write_states(cursor: Executing, commits: Sequence[Commit]) -> None:
     """Where the cases stand now: of several changes to one case the last counts."""
     standings = {each.case: each.standing for each in commits if each.standing is not None}
-    rests: dict[str, Rest] = {}
-    for each in commits:
-        if each.rest is not None:
-            rests[each.case] = each.rest
-        rests.update((other, Rest(is_parked=False)) for other in each.roused)
+    rests = {each.case: each.rest for each in commits if each.rest is not None}
     snapshots = {each.case: each.snapshot for each in commits if each.snapshot is not None}
     _execute(
         cursor,
@@ -198,20 +214,20 @@ def _write_states(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
     _execute(cursor, _INSERT_BLOBS, sorted(blobs.items()))
 
 
-def _write_waits(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+def _write_waits(cursor: Executing, commits: Sequence[Commit]) -> None:
     waits = {each.case: each.waits for each in commits if each.waits is not None}
     _execute(cursor, _CLEAR_WAITS, [(case,) for case in waits])
     _execute(cursor, _INSERT_WAITS, [(case, *wait) for case, new in waits.items() for wait in new])
 
 
-def _write_leases(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+def _write_leases(cursor: Executing, commits: Sequence[Commit]) -> None:
     leases = {(each.case, lease.item): lease for each in commits for lease in each.leases}
     held = [(case, *lease) for (case, _), lease in leases.items() if lease.until_us >= 0]
     _execute(cursor, _SET_LEASES, held)
     _execute(cursor, _END_LEASES, [key for key, lease in leases.items() if lease.until_us < 0])
 
 
-def _write_offers(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+def _write_offers(cursor: Executing, commits: Sequence[Commit]) -> None:
     """Write what is offered outside now: of several changes to one item the last counts."""
     offers: dict[tuple[str, int], Offer | None] = {}
     for commit in commits:
@@ -222,12 +238,12 @@ def _write_offers(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
     _execute(cursor, _INSERT_OFFERS, found)
 
 
-def _carry(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+def _carry(cursor: Executing, commits: Sequence[Commit]) -> None:
     commands = list(chain.from_iterable(commit.carries for commit in commits))
     _execute(cursor, _CARRY_COMMANDS, [(command,) for command in commands])
 
 
-def _post_letters(cursor: Cursor[TupleRow], commits: Sequence[Commit]) -> None:
+def _post_letters(cursor: Executing, commits: Sequence[Commit]) -> None:
     posted: dict[str, Letter] = {}
     for letter in chain.from_iterable(commit.posted for commit in commits):
         posted.setdefault(letter.id, letter)

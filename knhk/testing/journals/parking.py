@@ -42,6 +42,16 @@ class ParkingSuite:
         assert [found.id for found in journal.cases(awake=True)] == ["a"]
         assert journal.sleepers(9) == ((4, "b"),)
 
+    def test_a_case_that_is_not_there_can_be_said_to_be_awake(self, journal: Journal) -> None:
+        journal.append([opening("a"), Commit("b", rest=Rest(is_parked=False))])
+
+        assert [found.id for found in journal.cases()] == ["a"]
+        assert journal.record("b") is None
+        assert journal.check() == ""
+
+        journal.append([opening("b")])
+        assert [found.id for found in journal.cases(awake=True)] == ["a", "b"]
+
     def test_sleepers_are_told_in_the_order_of_their_times(self, journal: Journal) -> None:
         times = {"a": 7, "c": 5, "b": 5, "d": 2**62, "e": 0}
         journal.append([opening(case) for case in [*times, "never"]])
@@ -60,20 +70,6 @@ class ParkingSuite:
         assert journal.sleepers(9, shards=(63,)) == ((5, "b"),)
         assert journal.sleepers(9, shards=(63, 0)) == ((5, "b"), (7, "a"))
         assert journal.sleepers(9, shards=()) == ()
-
-    def test_another_case_may_be_roused_with_a_commit(self, journal: Journal) -> None:
-        journal.append([opening("a"), opening("b"), opening("c"), parked("b", 5), parked("c", 6)])
-
-        journal.append([Commit("a", (row("a", 1),), roused=("b", "nobody"))])
-        assert [found.id for found in journal.cases(awake=True)] == ["a", "b"]
-        assert journal.sleepers(9) == ((6, "c"),)
-
-        journal.append([Commit("a", roused=("c", "b")), parked("b", 7)])
-        assert [found.id for found in journal.cases(awake=True)] == ["a", "c"]
-        assert journal.sleepers(9) == ((7, "b"),)
-        with refused_as_conflict("a", 1):
-            journal.append([Commit("a", (row("a", 1),), roused=("b",))])
-        assert journal.sleepers(9) == ((7, "b"),)
 
     def test_a_case_that_is_awake_is_no_sleeper(self, journal: Journal) -> None:
         journal.append([opening("a"), parked("a", 5)])

@@ -14,7 +14,7 @@ from knhk.call import Call
 from knhk.engine.facts import decode_object
 from knhk.engine.kin import is_wanted, sub_case_id
 from knhk.engine.version import Version
-from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow
+from knhk.journal import UNFINISHED, CaseRow, Commit, InputRow, Rest
 from knhk.journal.chain import first_misfit
 from knhk.kernel import Case, WorkItem
 from knhk.model import (
@@ -98,6 +98,8 @@ class Ledger:
             self.shadows[commit.case] = self._shadow(commit.opened)
         shadow = self.shadows.get(commit.case)
         if shadow is None:
+            if commit == Commit(commit.case, rest=Rest(is_parked=False), fence=commit.fence):
+                return ""  # a sub-case that its parent has let go of, and that was never begun
             return f"case {commit.case} was never opened"
         for row in commit.inputs:
             wrong = shadow.take(row)
@@ -145,9 +147,9 @@ class Ledger:
 def chain_unbroken(ledger: Ledger, commit: Commit) -> str:
     """Every row follows from the one before, and a replay takes it and stands where it says."""
     wrong = ledger.take(commit)
-    if wrong:
+    shadow = ledger.shadows.get(commit.case)
+    if wrong or shadow is None:
         return wrong
-    shadow = ledger.shadows[commit.case]
     if commit.standing is not None and commit.standing.status is not shadow.case.status:
         return (
             f"case {commit.case} is written as {commit.standing.status},"
@@ -198,7 +200,7 @@ def no_acknowledged_input_lost(
 def nothing_done_before_it_is_written(ledger: Ledger, known: Knowledge, call: Call) -> str:
     """A callee is called only when the start of its item is in the journal."""
     shadow = ledger.shadows.get(call.case)
-    seq = -1 if shadow is None else shadow.started.get(call.item, -1)
+    seq = -1 if shadow is None else shadow.started.get((call.item, call.attempt), -1)
     if 0 <= seq <= known.last.get(call.case, -1):
         return ""
     return f"attempt {call.idempotency_key} is made, and its start is not written"
@@ -216,7 +218,7 @@ def no_completed_task_run_again(ledger: Ledger, known: Knowledge, call: Call) ->
 def no_attempt_made_twice(ledger: Ledger, known: Knowledge, call: Call) -> str:
     """A process makes an attempt once, unless it is started anew or its case was loaded again."""
     shadow = ledger.shadows.get(call.case)
-    started = -1 if shadow is None else shadow.started.get(call.item, -1)
+    started = -1 if shadow is None else shadow.started.get((call.item, call.attempt), -1)
     now = (started, known.loads.get(call.case, 0))
     if known.runs.get(call.idempotency_key) == now:
         return f"attempt {call.idempotency_key} is made a second time, with no crash in between"

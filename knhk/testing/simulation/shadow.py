@@ -26,8 +26,8 @@ class Shadow:
         self.rows: list[InputRow] = []
         self.seal = hash_of_opening(row)
         self.case = Case(version.workflow.program, row.id, keeps_history=False)
-        #: By item: the last start and the completion, by the numbers of their inputs.
-        self.started: dict[int, int] = {}
+        #: The last start of each attempt at an item, and its completion, by their inputs.
+        self.started: dict[tuple[int, int], int] = {}
         self.completed: dict[int, int] = {}
 
     def take(self, row: InputRow) -> str:
@@ -45,7 +45,7 @@ class Shadow:
         self.rows.append(row)
         self.seal = row.hash
         if row.kind == START:
-            self.started[row.item] = row.seq
+            self.started[row.item, self.case.item(row.item).attempt] = row.seq
         elif row.kind in (COMPLETE, SKIP):
             self.completed[row.item] = row.seq
         return ""
