@@ -127,7 +127,7 @@ class SharedJournal(Journal, Protocol):
         """Have this process known under a number of its own, and a name, by default its usual one.
 
         It is given up when nothing was heard of it for ``lease_s``. One that ``is_modest`` holds
-        only what it has taken itself. :meth:`close` ends the membership.
+        only what it has taken itself. :meth:`~knhk.journal.Journal.close` ends the membership.
         """
 
 
