@@ -114,6 +114,7 @@ class Cases:
             if top is not None:
                 break
             parent = await self._ask(self._journal.case, line[-1].parent)
+            stored = None  # by now it may be old
             if parent is None:
                 raise StoreDamaged(
                     f"the store is damaged: case {line[-1].parent!r} is missing, of which"
