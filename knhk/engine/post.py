@@ -54,7 +54,7 @@ ELSEWHERE_MAX: Final = 1_000
 NAMES_MAX: Final = 10_000
 #: The longest pause until it is looked whose time has come, and the shortest.
 SWEEP_MAX_S: Final = 86_400.0
-SWEEP_MIN_S: Final = 1.0
+SWEEP_MIN_S: Final = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -192,7 +192,8 @@ class PostOffice:
         """Give out letters to cases of this engine, as another one asks."""
         self._send(Errand(name, key, is_asked=True))
         await self.settled()
-        while self._in_hand and not self._is_closed:
+        given = set(self._in_hand)
+        while not (given.isdisjoint(self._in_hand) or self._is_closed):
             await self._heard()
 
     async def drop(self, letters: Sequence[str]) -> int:
