@@ -59,6 +59,7 @@ suppress_warnings = ["ref.python"]
 nitpick_ignore = [
     # Parts of the kernel that callers hand on and never take apart.
     ("py:class", "knhk.kernel.program.Program"),
+    ("py:class", "knhk.kernel.events.Wish"),
     # Type variables.
     ("py:class", "knhk.connect.connector.F"),
     ("py:class", "knhk.connect.connector.SettingsModel"),

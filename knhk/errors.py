@@ -21,6 +21,7 @@ __all__ = [
     "CaseFailed",
     "CaseStuck",
     "CheckError",
+    "ClaimLost",
     "ConnectorError",
     "ConnectorUnavailable",
     "DeployError",
@@ -209,6 +210,24 @@ class NotOffered(UsageError):
         self.task = task
         self.why = why
         super().__init__(f"task {task!r}: {why}")
+
+
+class ClaimLost(NotOffered):
+    """Somebody outside came with an attempt at work that is over, so that nothing has changed.
+
+    Its lease has run out, it was given back, or the case wants it no more. A result that came with
+    it is in the history of the case, as ``late``.
+    """
+
+    def __init__(self, task: str, case: str, item: int, attempt: int, why: str) -> None:
+        self.case = case
+        self.item = item
+        self.attempt = attempt
+        super().__init__(
+            task,
+            f"attempt {attempt} at work item {item} of case {case!r} is over: {why};"
+            " claim it anew if it is offered",
+        )
 
 
 class CaseEnded(UsageError):

@@ -6,23 +6,19 @@ They read, also while cases run.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from datetime import datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import AsyncIterator, Collection, Iterable
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from knhk.cli import exits
+from knhk.cli.looking import look, moment, one_line, show_table, table_of
 from knhk.cli.selecting import STATUSES
-from knhk.cli.store import require, store_option
+from knhk.cli.store import store_option
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from knhk.engine import CaseReport, Engine, Stall, Step
     from knhk.journal import CaseRow, VersionRow
-
-Answer = TypeVar("Answer")
 
 #: The statuses of a case that may go on by itself.
 UNFINISHED: Final = ("running", "suspended")
@@ -47,16 +43,16 @@ def list_(status: str | None, tenant: str, as_json: bool, store: str) -> None:
             found.extend(page)
         return found
 
-    rows = _read(read, store)
+    rows = look(read, store)
     if as_json:
         click.echo(json.dumps([_listed(row) for row in rows], ensure_ascii=False, indent=2))
         return
     has_tenants = any(row.tenant for row in rows)
-    table = _table("case", "workflow", "status", "began", "ended", *("tenant",) * has_tenants)
+    table = table_of("case", "workflow", "status", "began", "ended", *("tenant",) * has_tenants)
     for row in rows:
-        times = _time(row.created_us), _time(row.ended_us)
+        times = moment(row.created_us), moment(row.ended_us)
         table.add_row(row.id, row.workflow, str(row.status), *times, *(row.tenant,) * has_tenants)
-    _print(table)
+    show_table(table)
 
 
 @click.command()
@@ -69,7 +65,7 @@ def show(case_id: str, at: int | None, as_json: bool, store: str) -> None:
 
     With --at it is shown as it was then, with its data and its tokens.
     """
-    report = _read(lambda engine: engine.show(case_id, at=at), store)
+    report = look(lambda engine: engine.show(case_id, at=at), store)
     if as_json:
         click.echo(json.dumps(_shown(report), ensure_ascii=False, indent=2))
         return
@@ -77,26 +73,26 @@ def show(case_id: str, at: int | None, as_json: bool, store: str) -> None:
         click.echo(f"{name:10}{text}")
     if at is not None:
         for name, value in _fields(report.data):
-            click.echo(f"data      {name} = {_one_line(value)}")
+            click.echo(f"data      {name} = {one_line(value)}")
         for place, count in report.marking:
             click.echo(f"token     {place}" + (f" ({count})" if count > 1 else ""))
     if report.items:
-        table = _table("item", "task", "state", "attempt", "due")
+        table = table_of("item", "task", "state", "attempt", "due")
         for item in report.items:
             undoes = "" if item.undoes is None else f", undoes {item.undoes}"
             cells = (str(item.id), item.task, f"{item.state}{undoes}", str(item.attempt))
-            table.add_row(*cells, _time(item.due_us))
-        _print(table, "\nopen work")
+            table.add_row(*cells, moment(item.due_us))
+        show_table(table, "\nopen work")
     if report.children:
-        table = _table("item", "case", "workflow", "status")
+        table = table_of("item", "case", "workflow", "status")
         for child in report.children:
             table.add_row(str(child.item), child.case, child.workflow, str(child.status))
-        _print(table, "\nsub-cases")
-    table = _table("#", "when", "what", "task", "item", "value")
+        show_table(table, "\nsub-cases")
+    table = table_of("#", "when", "what", "task", "item", "value")
     for step in report.history:
         number = str(step.item) if step.item >= 0 else ""
-        table.add_row(str(step.seq), _time(step.at_us), step.kind, step.task, number, _said(step))
-    _print(table, "\nhistory")
+        table.add_row(str(step.seq), moment(step.at_us), step.kind, step.task, number, _said(step))
+    show_table(table, "\nhistory")
 
 
 @click.command()
@@ -119,7 +115,7 @@ def verify(case_ids: tuple[str, ...], store: str) -> int:
             faulty += bool(faults)
         return count, faulty, "" if case_ids else await engine.check()
 
-    count, faulty, damage = _read(read, store)
+    count, faulty, damage = look(read, store)
     noun = "case" if count == 1 else "cases"
     click.echo(f"{count} {noun} verified: {faulty} with a fault")
     if damage:
@@ -136,17 +132,17 @@ def versions(workflow: str, as_json: bool, store: str) -> None:
 
     A case stays with the version that it began with; new cases begin with the newest.
     """
-    rows = _read(lambda engine: engine.versions(workflow), store)
+    rows = look(lambda engine: engine.versions(workflow), store)
     if as_json:
         click.echo(json.dumps([_version(row) for row in rows], ensure_ascii=False, indent=2))
         return
-    table = _table("workflow", "version", "deployed", "newest", "unfinished", "ended")
+    table = table_of("workflow", "version", "deployed", "newest", "unfinished", "ended")
     for row in rows:
         unfinished = _count(row, UNFINISHED)
-        cells = (_time(row.deployed_us), "yes" if row.is_newest else "")
+        cells = (moment(row.deployed_us), "yes" if row.is_newest else "")
         numbers = (str(unfinished), str(_count(row) - unfinished))
         table.add_row(row.workflow, row.digest[:DIGEST_CHARS], *cells, *numbers)
-    _print(table)
+    show_table(table)
 
 
 @click.command()
@@ -167,7 +163,7 @@ def stalled(after_s: float, as_json: bool, store: str) -> int:
     They wait for nothing that may come: their timer is overdue, or their work has no timeout and
     does not end, or nobody runs them. Ends with code 1 if there are any.
     """
-    found = _read(lambda engine: engine.stalled(after_s=after_s), store)
+    found = look(lambda engine: engine.stalled(after_s=after_s), store)
     if as_json:
         click.echo(json.dumps([_stall(each) for each in found], ensure_ascii=False, indent=2))
     else:
@@ -185,21 +181,6 @@ async def _each(engine: Engine, case_ids: tuple[str, ...]) -> AsyncIterator[str]
         after = page[-1]
         for row in page:
             yield row.id
-
-
-def _read(question: Callable[[Engine], Awaitable[Answer]], store: str) -> Answer:
-    """Ask an engine that only reads."""
-    import anyio
-
-    from knhk.engine import Engine
-
-    require(store)
-
-    async def ask() -> Answer:
-        async with Engine.open(store, reading=True) as engine:
-            return await question(engine)
-
-    return anyio.run(ask)
 
 
 def _version(row: VersionRow) -> dict[str, object]:
@@ -252,7 +233,7 @@ def _heading(report: CaseReport) -> Iterable[tuple[str, str]]:
     if report.tenant:
         yield "tenant", report.tenant
     if report.outcome is not None:
-        yield "outcome", _one_line(report.outcome)
+        yield "outcome", one_line(report.outcome)
     if report.problem:
         yield "problem", report.problem
 
@@ -265,35 +246,4 @@ def _fields(data: object) -> Iterable[tuple[str, object]]:
 def _said(step: Step) -> str:
     if step.error:
         return f"{step.error}: {' '.join(step.message.split())}"
-    return "" if step.value is None else _one_line(step.value)
-
-
-def _one_line(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _time(at_us: int) -> str:
-    if at_us <= 0:
-        return ""
-    return f"{datetime.fromtimestamp(at_us / 1_000_000).astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def _table(*titles: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    return table
-
-
-def _print(table: Table, title: str = "") -> None:
-    """Print a table on stdout; where that is no terminal, as wide as it is."""
-    from rich.console import Console
-
-    console = Console(markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = 10_000
-    if title:
-        console.print(title)
-    console.print(table)
+    return "" if step.value is None else one_line(step.value)

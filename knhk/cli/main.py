@@ -16,8 +16,9 @@ from knhk.cli.fmt import fmt
 from knhk.cli.graph import graph
 from knhk.cli.lsp import lsp
 from knhk.cli.messages import broadcast, messages, publish, send, signal
+from knhk.cli.outside import claim, complete, fail, heartbeat, release, work
 from knhk.cli.repair import cancel, fork, resume, retry, skip, suspend
-from knhk.cli.run import complete, run
+from knhk.cli.run import run
 from knhk.cli.version import version
 
 
@@ -36,7 +37,12 @@ COMMANDS = (
     graph,
     run,
     resume,
+    work,
+    claim,
+    heartbeat,
     complete,
+    fail,
+    release,
     retry,
     skip,
     suspend,

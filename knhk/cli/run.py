@@ -1,19 +1,16 @@
-"""`knhk run` and `knhk complete`: a case is begun or given a result, and followed."""
+"""`knhk run`: a case is begun, and followed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from knhk.cli import exits
-from knhk.cli.session import Told, with_engine
-from knhk.cli.store import require, store_option
+from knhk.cli.session import follow_one
+from knhk.cli.store import store_option
 
 if TYPE_CHECKING:
-    from knhk.cli.following import Relay
     from knhk.engine import CaseHandle, Engine
     from knhk.module import Module
 
@@ -60,32 +57,7 @@ def run(
         await engine.deploy(module)
         return await engine.start(chosen.name, values, case_id=case_id, tenant=tenant)
 
-    return _follow_one(begin, store)
-
-
-@click.command()
-@click.argument("case_id", metavar="CASE")
-@click.argument("task")
-@click.option(
-    "--result", "text", default="null", metavar="JSON|@FILE", help="What the task results in."
-)
-@store_option
-def complete(case_id: str, task: str, text: str, store: str) -> int:
-    """Complete a task that is done outside, and have its case go on.
-
-    TASK is a task's name, for the oldest work item of it, or the number of a work item.
-    Then all is as with `knhk run`.
-    """
-    from knhk.cli.parameters import result
-
-    require(store)
-    value = result(text, "--result")
-
-    async def act(engine: Engine) -> CaseHandle:
-        await engine.complete(case_id, int(task) if task.isdecimal() else task, value)
-        return await engine.case(case_id)
-
-    return _follow_one(act, store)
+    return follow_one(begin, store)
 
 
 def _load(file: str) -> Module | None:
@@ -120,20 +92,3 @@ def _choose(module: Module, workflow: str | None, file: str) -> str:
         known = ", ".join(names) or "none"
         raise click.UsageError(f"name the workflow to run; {file} has: {known}")
     return names[0]
-
-
-def _follow_one(act: Callable[[Engine], Awaitable[CaseHandle]], store: str) -> int:
-    """Do something to a case, follow it, and print its result."""
-    from knhk.cli.following import account, follow
-
-    async def work(engine: Engine, relay: Relay, told: Told) -> int:
-        case = await act(engine)
-        code, notes = account(await follow(engine, case, relay), store)
-        told.notes.extend(notes)
-        if code == exits.DONE:
-            outcome = (await engine.show(case.id)).outcome
-            assert isinstance(outcome, dict)
-            told.answers.append(json.dumps(outcome["result"], ensure_ascii=False, indent=2))
-        return code
-
-    return with_engine(work, store)

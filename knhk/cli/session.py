@@ -51,6 +51,23 @@ def with_engine(work: Callable[[Engine, Relay, Told], Awaitable[int]], store: st
     return code
 
 
+def follow_one(act: Callable[[Engine], Awaitable[CaseHandle]], store: str) -> int:
+    """Do something to a case, follow it, and print its result."""
+    from knhk.cli.following import account, follow
+
+    async def work(engine: Engine, relay: Relay, told: Told) -> int:
+        case = await act(engine)
+        code, notes = account(await follow(engine, case, relay), store)
+        told.notes.extend(notes)
+        if code == exits.DONE:
+            outcome = (await engine.show(case.id)).outcome
+            assert isinstance(outcome, dict)
+            told.answers.append(json.dumps(outcome["result"], ensure_ascii=False, indent=2))
+        return code
+
+    return with_engine(work, store)
+
+
 async def follow_all(
     engine: Engine,
     cases: Sequence[CaseHandle],

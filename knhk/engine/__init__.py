@@ -4,6 +4,7 @@
 """
 
 from knhk.call import Call, current_call
+from knhk.engine.claims import Claim
 from knhk.engine.clock import Clock, SystemClock
 from knhk.engine.concurrency import Concurrency
 from knhk.engine.engine import Engine
@@ -28,6 +29,7 @@ __all__ = [
     "Call",
     "CaseHandle",
     "CaseReport",
+    "Claim",
     "Clock",
     "Concurrency",
     "Engine",

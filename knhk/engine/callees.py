@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from knhk.connect import ConnectorPool
 from knhk.engine.concurrency import Concurrency, Needs, needs_of
@@ -19,6 +19,7 @@ from knhk.engine.performer import (
     SubWorkflow,
 )
 from knhk.engine.threads import ThreadPool
+from knhk.engine.work import Start
 from knhk.errors import DeployError, KnhkError
 from knhk.model import (
     CALLEE_CONNECTOR,
@@ -34,7 +35,10 @@ from knhk.model import (
 from knhk.plugins import task_types
 from knhk.surroundings import surroundings
 
-__all__ = ["Callees"]
+__all__ = ["Callees", "is_own", "role_of"]
+
+#: The parameter of a task type that says who may do the work.
+_ROLE: Final = "role"
 
 
 @final
@@ -127,6 +131,25 @@ class Callees:
             # start takes something from others, the choice is theirs who do the work.
             return Outside(Manner.outside if is_choice else Manner.handed_out)
         return HandlerPerformer(Handler(name, task_type.run), self._threads)
+
+
+def is_own(callee: Callee) -> bool:
+    """Whether the engine itself does the work, and nobody outside, nor the kernel."""
+    if callee.kind == CALLEE_PLUGIN:
+        task_type = task_types().get(callee.name)
+        return task_type is not None and task_type.run is not None
+    return callee.kind in (CALLEE_PYTHON, CALLEE_CONNECTOR, CALLEE_WORKFLOW)
+
+
+def role_of(callee: Callee, start: Start) -> str:
+    """Who may do work for outside, as its ``role`` says; empty where it says nothing."""
+    role = start.kwargs.get(_ROLE)
+    if role is None and start.args and callee.kind == CALLEE_PLUGIN:
+        task_type = task_types().get(callee.name)
+        parameters = () if task_type is None else task_type.signature.parameters
+        if parameters and parameters[0].name == _ROLE:
+            role = start.args[0]
+    return role if isinstance(role, str) else ""
 
 
 def _is_choice(net: Net, number: int) -> bool:

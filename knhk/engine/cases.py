@@ -43,7 +43,7 @@ from knhk.errors import (
     StoreDamaged,
     UnknownName,
 )
-from knhk.journal import UNFINISHED, CaseRow, Journal, Receipt, Stored
+from knhk.journal import UNFINISHED, CaseRow, Fence, Journal, Receipt, Stored
 from knhk.model import CaseStatus
 
 __all__ = ["ENDED", "Cases", "Receipt"]
@@ -97,12 +97,14 @@ class Cases:
 
     # Those of the journal
 
-    async def load(self, row: CaseRow, stored: Stored | None = None) -> LiveCase | None:
+    async def load(
+        self, row: CaseRow, stored: Stored | None = None, *, even_ended: bool = False
+    ) -> LiveCase | None:
         """Bring a case back into memory, after its parents, and have it go on.
 
         ``stored`` is what the journal has of it, where that has been read already, and no shard was
-        gained since. Gives nothing for a case that has ended. Raises the family of
-        :class:`~knhk.errors.KnhkError` for one that cannot be brought back, and among it
+        gained since. Gives nothing for a case that has ended, unless ``even_ended``. Raises the
+        family of :class:`~knhk.errors.KnhkError` for one that cannot be brought back, and among it
         :class:`~knhk.errors.ShardLost` for one that another process runs.
         """
         line = [row]
@@ -127,7 +129,9 @@ class Cases:
             while line:
                 row = line.pop()
                 last = None if line else stored
-                live = self._runtime.live.get(row.id) or await self._load_one(row, last)
+                live = self._runtime.live.get(row.id) or await self._load_one(
+                    row, last, even_ended=even_ended and not line
+                )
                 if live is not None and line:
                     held.enter_context(live.kept())
         return live
@@ -139,19 +143,21 @@ class Cases:
         """
         ids = [row.id for row in rows if row.id not in self._runtime.live]
         turn = self._runtime.shards.turn
-        stored = {one.row.id: one for one in await self._ask(self._journal.stored, ids)}
-        for row in rows:
-            await self._runtime.writer.room()
-            try:
-                known = stored.get(row.id) if turn == self._runtime.shards.turn else None
-                live = self._runtime.live.get(row.id) or await self.load(row, known)
-            except StoreAway:
-                raise
-            except KnhkError as error:
-                self._runtime.strand(row, error)
-                continue
-            if live is not None:  # else it has ended meanwhile
-                yield live
+        with self._runtime.reading() as gone:
+            stored = {one.row.id: one for one in await self._ask(self._journal.stored, ids)}
+            for row in rows:
+                await self._runtime.writer.room()
+                is_old = row.id in gone or turn != self._runtime.shards.turn
+                known = None if is_old else stored.get(row.id)
+                try:
+                    live = self._runtime.live.get(row.id) or await self.load(row, known)
+                except StoreAway:
+                    raise
+                except KnhkError as error:
+                    self._runtime.strand(row, error)
+                    continue
+                if live is not None:  # else it has ended meanwhile
+                    yield live
 
     async def wake(self, ids: Sequence[str]) -> None:
         """Bring parked cases back whose time has come; may be asked again where that failed.
@@ -159,17 +165,18 @@ class Cases:
         Raises :class:`~knhk.errors.StoreAway` when the store is.
         """
         turn = self._runtime.shards.turn
-        stored = await self._ask(self._journal.stored, ids)
-        for one in stored:
-            await self._runtime.writer.room()
-            try:
-                if one.row.id not in self._runtime.live and one.row.status in UNFINISHED:
-                    known = one if turn == self._runtime.shards.turn else None
-                    await self.load(one.row, known)
-            except StoreAway:
-                raise
-            except KnhkError as error:
-                self._runtime.strand(one.row, error)
+        with self._runtime.reading() as gone:
+            for one in await self._ask(self._journal.stored, ids):
+                await self._runtime.writer.room()
+                row = one.row
+                try:
+                    if row.id not in self._runtime.live and row.status in UNFINISHED:
+                        is_old = row.id in gone or turn != self._runtime.shards.turn
+                        await self.load(row, None if is_old else one)
+                except StoreAway:
+                    raise
+                except KnhkError as error:
+                    self._runtime.strand(row, error)
 
     async def acquit(self) -> None:
         """Strike those off the stranded ones that have ended, or that the store does not have."""
@@ -178,7 +185,9 @@ class Cases:
             if row is None or row.status not in UNFINISHED:
                 self._runtime.acquit(case_id, row)
 
-    async def _load_one(self, row: CaseRow, stored: Stored | None = None) -> LiveCase | None:
+    async def _load_one(
+        self, row: CaseRow, stored: Stored | None = None, *, even_ended: bool = False
+    ) -> LiveCase | None:
         fence = self._runtime.fence(row.shard)
         opening = self._runtime.opening.get(row.id)
         if opening is not None:
@@ -187,26 +196,16 @@ class Cases:
             live = self._runtime.live.get(row.id)
             if live is not None:
                 return live
-        version = await self._catalogue.version(row.workflow, row.digest)
-        if stored is None:
-            stored = (await self._ask(self._journal.stored, (row.id,)))[0]
-        stored = await self._with_payloads(stored)
-        live = self._runtime.live.get(row.id)
-        if live is not None:  # somebody else was quicker
-            return live
-        try:
-            live = LiveCase.load(self._runtime, version, stored, fence)
-        except SnapshotError:
-            # It is of another release, damaged, or not enough: the inputs are all that counts.
-            rows = await self._ask(self._journal.inputs, row.id)
-            stored = await self._with_payloads(Stored(row, None, rows))
-            live = LiveCase.load(self._runtime, version, stored, fence)
-        if live.case.status is not row.status and (fresh := await self.row(row.id)) != row:
-            return await self._load_one(fresh)  # it was run, and has left memory, meanwhile
-        if live.case.status in ENDED:
+        with self._runtime.reading() as gone:
+            live, stored = await self._made(row, stored, fence)
+            is_other = live is not None and live.case.status is not row.status
+            is_old = is_other and await self.row(row.id) != row
+            if live is None or row.id in self._runtime.live:
+                return self._runtime.live.get(row.id)  # somebody else was quicker
+            if is_old or row.id in gone:  # it was run, and has left memory, meanwhile
+                return await self._load_one(await self.row(row.id), even_ended=even_ended)
+        if live.case.status in ENDED and not even_ended:
             return None
-        if (other := self._runtime.live.get(row.id)) is not None:
-            return other
         if not self._runtime.shards.holds(fence):
             raise ShardLost(row.shard)
         self._runtime.add(live)
@@ -218,6 +217,24 @@ class Cases:
             if live.case.status in UNFINISHED:
                 live.cancel()
         return live
+
+    async def _made(
+        self, row: CaseRow, stored: Stored | None, fence: Fence | None
+    ) -> tuple[LiveCase | None, Stored]:
+        """The case that is stored, and what that is; nothing if it is in memory by now."""
+        version = await self._catalogue.version(row.workflow, row.digest)
+        if stored is None:
+            stored = (await self._ask(self._journal.stored, (row.id,)))[0]
+        stored = await self._with_payloads(stored)
+        if row.id in self._runtime.live:
+            return None, stored
+        try:
+            return LiveCase.load(self._runtime, version, stored, fence), stored
+        except SnapshotError:
+            # It is of another release, damaged, or not enough: the inputs are all that counts.
+            rows = await self._ask(self._journal.inputs, row.id)
+            stored = await self._with_payloads(stored._replace(snapshot=None, inputs=rows))
+            return LiveCase.load(self._runtime, version, stored, fence), stored
 
     async def _with_payloads(self, stored: Stored) -> Stored:
         """What is stored of a case, with the payloads that its bodies refer to."""

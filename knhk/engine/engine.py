@@ -18,7 +18,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeVar, final
+from typing import TYPE_CHECKING, Final, TypeVar, final, overload
 
 import anyio
 
@@ -26,6 +26,7 @@ from knhk.connect import ConnectorPool
 from knhk.engine.callees import Callees
 from knhk.engine.cases import ENDED, Cases, Receipt
 from knhk.engine.catalogue import Catalogue, asked, in_thread
+from knhk.engine.claims import CLAIM_S, Claim, Meant, meant, offer_as_told
 from knhk.engine.clock import Clock, SystemClock
 from knhk.engine.collector import collector_at_rest
 from knhk.engine.company import Company, process_name
@@ -40,12 +41,13 @@ from knhk.engine.live import LiveCase, Refused
 from knhk.engine.messages import Broadcast, KeptMessage, letter_of
 from knhk.engine.naming import check_case_id, check_event_name, check_tenant, fresh_case_id
 from knhk.engine.opening import all_parameters
+from knhk.engine.outside import OutsideWork
 from knhk.engine.parking import AFTER_S
 from knhk.engine.payloads import fetched, joined, refers
-from knhk.engine.plain import JSON, jsonable
+from knhk.engine.plain import JSON
 from knhk.engine.post import TTL_S
 from knhk.engine.relay import Relay, carried, relayed
-from knhk.engine.repairing import item_to_release, item_to_skip
+from knhk.engine.repairing import item_to_skip
 from knhk.engine.replaying import replay
 from knhk.engine.report import CaseReport, EventWait, Waits, WorkOffer, report, report_at
 from knhk.engine.runtime import Runtime
@@ -55,7 +57,6 @@ from knhk.engine.stalling import Stall, Stalls, StallWatch
 from knhk.engine.standing import CaseStanding
 from knhk.engine.threads import THREADS_MAX
 from knhk.engine.verifying import Fault, Verification
-from knhk.engine.work import Start
 from knhk.errors import (
     CaseEnded,
     CaseExists,
@@ -76,36 +77,35 @@ from knhk.errors import (
 from knhk.journal import (
     LEASE_S,
     MEMORY,
+    PAGE_MAX,
     PATIENCE_S,
     UNFINISHED,
     CaseRow,
+    Commit,
     Durability,
     InputRow,
     Journal,
     SharedJournal,
     Stream,
     VersionRow,
+    WorkFilter,
     open_journal,
 )
+from knhk.journal.patience import Patience
 from knhk.model import (
     ADD_INSTANCE,
     CANCEL,
     COMPENSATE,
-    COMPLETE,
-    FAIL,
     INPUT_NAMES,
     MESSAGE,
-    RELEASE,
     RESUME,
     SIGNAL,
     SKIP,
-    START,
     SUSPEND,
     US_PER_S,
     WITHDRAW,
     CaseStatus,
     Input,
-    ItemState,
 )
 from knhk.module import Module
 from knhk.surroundings import call_in_thread
@@ -147,6 +147,9 @@ class Engine:
         self._company: Company | None = None
         self.relay: Relay | None = None
         self._newest_at = 0.0
+        self._outside = OutsideWork(
+            journal, clock, patience_s, self._reached, self._give, self._claim, self._patience
+        )
 
     @classmethod
     @asynccontextmanager
@@ -551,14 +554,28 @@ class Engine:
 
     # Work from outside
 
-    async def work(self, case_id: str | None = None) -> tuple[WorkOffer, ...]:
-        """All work that waits for somebody outside, of one case or of all, by case and age."""
-        runtime = self._runtime("asking for work")
-        found: list[WorkOffer] = []
-        for live in runtime.live.values():
-            if case_id is None or live.id == case_id:
-                found.extend(_offers(live))
-        return tuple(found)
+    async def work(
+        self,
+        case_id: str | None = None,
+        *,
+        task: str = "",
+        workflow: str = "",
+        tenant: str = "",
+        role: str = "",
+        worker: str = "",
+        held: bool | None = None,
+        after: WorkOffer | None = None,
+        limit: int = PAGE_MAX,
+    ) -> tuple[WorkOffer, ...]:
+        """Work that waits for somebody outside or is done there, at most ``limit`` of it.
+
+        By priority, the largest first, then by age. It is asked of the store, so it is told of
+        cases that are not in memory too, and to engines that only read. What is named narrows it
+        down; ``worker`` is who holds it, with ``held`` whether anybody does. ``after`` is the last
+        one of the page before.
+        """
+        wanted = WorkFilter(case_id or "", 0, task, workflow, tenant, role, worker, held)
+        return await self._outside.page(wanted, after, limit)
 
     @relayed
     async def waits(self, case_id: str) -> Waits | None:
@@ -589,75 +606,159 @@ class Engine:
             family.extend(live.sub_cases())
         return Waits(tuple(work), tuple(events))
 
-    @relayed
-    async def claim(self, case_id: str, which: str | int) -> int:
-        """Start work for outside: by task name the oldest item offered, or by its number.
+    async def claim(
+        self,
+        case_id: str,
+        which: str | int,
+        *,
+        worker: str = "",
+        lease_s: float | None = CLAIM_S,
+    ) -> Claim:
+        """Take work for outside: by task name the oldest item nobody holds, or by its number.
 
-        Gives the number of the item, which is now the caller's to complete or to fail. Raises
+        It is the caller's, as ``worker``, to complete, to fail or to release with the
+        :class:`~knhk.engine.Claim`, for ``lease_s`` seconds; :meth:`heartbeat` prolongs that. When
+        they are over the item is offered anew. ``None`` is a claim without an end. Raises
         :class:`~knhk.errors.NotOffered`.
         """
-        async with self._reached(case_id, "claiming work") as live:
-            number, facts = self._begin(live, which, only_offered=True)
-            await self._give(live, facts, live.case.item(number).task)
-            return number
+        return await self._claim(case_id, which, worker, lease_s)
 
     @relayed
-    async def complete(self, case_id: str, which: str | int, value: object = None) -> None:
-        """Complete work for outside: by task name the oldest item, or by the item's number.
+    async def _claim(
+        self, case_id: str, which: str | int, worker: str, lease_s: float | None
+    ) -> Claim:
+        return await self._outside.claim(case_id, which, worker, lease_s)
 
-        Raises :class:`~knhk.errors.NotOffered`, and :class:`~knhk.errors.ResultError` for a
-        value that does not fit; then nothing has changed.
+    async def claim_next(
+        self,
+        *,
+        task: str = "",
+        workflow: str = "",
+        tenant: str = "",
+        role: str = "",
+        worker: str = "",
+        lease_s: float | None = CLAIM_S,
+    ) -> Claim | None:
+        """Take the first of the work that nobody holds, as :meth:`work` tells it.
+
+        ``None`` if there is none. Of many who ask at once each gets something else.
         """
-        async with self._reached(case_id, "completing work") as live:
-            number, facts = self._begin(live, which)
-            task = live.case.item(number).task
-            try:
-                typed = live.version.facts.accept(live.case.item(number), value)
-                facts.append(Input(COMPLETE, self._now_us(live), number, value=typed))
-                await self._give(live, facts, task)
-            except MisfitError as error:
-                raise ResultError(task, error.misfits) from error
+        wanted = WorkFilter("", 0, task, workflow, tenant, role)
+        return await self._outside.claim_next(wanted, worker, lease_s)
+
+    @overload
+    async def heartbeat(self, claim: Claim, /, *, lease_s: float | None = CLAIM_S) -> Claim: ...
+    @overload
+    async def heartbeat(
+        self, case_id: str, which: str | int, *, attempt: int, lease_s: float | None = CLAIM_S
+    ) -> Claim: ...
+    async def heartbeat(
+        self,
+        case_id: str | Claim,
+        which: str | int = "",
+        *,
+        attempt: int | None = None,
+        lease_s: float | None = CLAIM_S,
+    ) -> Claim:
+        """Have a claim last for ``lease_s`` seconds from now on; gives it with its new end.
+
+        Raises :class:`~knhk.errors.ClaimLost` when it has been lost: then its worker may stop.
+        """
+        return await self._heartbeat(*meant(case_id, which, attempt), lease_s)
 
     @relayed
-    async def fail(self, case_id: str, which: str | int, error: str, message: str = "") -> None:
-        """Fail the attempt at work for outside, with the name of an error."""
-        async with self._reached(case_id, "failing work") as live:
-            number, facts = self._begin(live, which)
-            task = live.case.item(number).task
-            facts.append(
-                Input(FAIL, self._now_us(live), number, value=(), error=error, message=message)
-            )
-            try:
-                await self._give(live, facts, task)
-            except MisfitError as misfit:
-                raise UsageError(f"the error cannot be kept: {misfit}") from misfit
+    async def _heartbeat(
+        self, case_id: str, which: str | int, attempt: int | None, lease_s: float | None
+    ) -> Claim:
+        return await self._outside.heartbeat(Meant(case_id, which, attempt), lease_s)
 
-    def _begin(
-        self, live: LiveCase, which: str | int, *, only_offered: bool = False
-    ) -> tuple[int, list[Input]]:
-        """The item that is meant, and its start if it has none yet."""
-        state = live.case.item
-        numbers = [
-            number
-            for number in live.outside_items()
-            if not only_offered or state(number).state is ItemState.offered
-        ]
-        if isinstance(which, str):
-            _check_task(live, which)
-            numbers = [number for number in numbers if state(number).task == which]
-            # What has been started is older work than what is only offered.
-            numbers.sort(key=lambda number: state(number).state is ItemState.offered)
-            if not numbers:
-                raise NotOffered(which, f"there is no work for outside; {live.case.explain(which)}")
-            number = numbers[0]
-        elif which in numbers:
-            number = which
-        else:
-            item = state(which)
-            raise NotOffered(item.task, f"work item {which} ({item.state}) is not for outside now")
-        if state(number).state is ItemState.offered:
-            return number, [Input(START, self._now_us(live), number)]
-        return number, []
+    @overload
+    async def complete(self, claim: Claim, value: object = None, /) -> None: ...
+    @overload
+    async def complete(
+        self, case_id: str, which: str | int, value: object = None, *, attempt: int | None = None
+    ) -> None: ...
+    async def complete(
+        self,
+        case_id: str | Claim,
+        which: object = None,
+        value: object = None,
+        *,
+        attempt: int | None = None,
+    ) -> None:
+        """Complete work for outside: that of a claim, or some that nobody holds.
+
+        The latter by task name, the oldest item, or by the item's number; with ``attempt`` it is
+        as with the claim of that attempt. Raises :class:`~knhk.errors.ClaimLost` for a claim that
+        has been lost, :class:`~knhk.errors.NotOffered` where there is no such work, or somebody
+        else holds it, and :class:`~knhk.errors.ResultError` for a value that does not fit; then
+        nothing has changed.
+        """
+        if isinstance(case_id, Claim):
+            value = which
+        await self._complete(*meant(case_id, which, attempt), value)
+
+    @relayed
+    async def _complete(
+        self, case_id: str, which: str | int, attempt: int | None, value: object
+    ) -> None:
+        await self._outside.complete(Meant(case_id, which, attempt), value)
+
+    @overload
+    async def fail(self, claim: Claim, error: str, message: str = "", /) -> None: ...
+    @overload
+    async def fail(
+        self,
+        case_id: str,
+        which: str | int,
+        error: str,
+        message: str = "",
+        *,
+        attempt: int | None = None,
+    ) -> None: ...
+    async def fail(
+        self,
+        case_id: str | Claim,
+        which: str | int = "",
+        error: str = "",
+        message: str = "",
+        *,
+        attempt: int | None = None,
+    ) -> None:
+        """Fail the attempt at work for outside, with the name of an error.
+
+        What is meant, and the errors, are as with :meth:`complete`.
+        """
+        if isinstance(case_id, Claim):
+            error, message = str(which), error
+        await self._fail(*meant(case_id, which, attempt), error, message)
+
+    @relayed
+    async def _fail(
+        self, case_id: str, which: str | int, attempt: int | None, error: str, message: str
+    ) -> None:
+        await self._outside.fail(Meant(case_id, which, attempt), error, message)
+
+    @overload
+    async def release(self, claim: Claim, /) -> None: ...
+    @overload
+    async def release(
+        self, case_id: str, which: str | int, *, attempt: int | None = None
+    ) -> None: ...
+    async def release(
+        self, case_id: str | Claim, which: str | int = "", *, attempt: int | None = None
+    ) -> None:
+        """Give started work back: it is stopped, and offered anew without using up a retry.
+
+        That of a claim, or, whoever holds it, by task name the oldest started item, or an item by
+        its number. What the engine does itself it then starts again. Raises
+        :class:`~knhk.errors.ClaimLost` and :class:`~knhk.errors.NotOffered`.
+        """
+        await self._release(*meant(case_id, which, attempt))
+
+    @relayed
+    async def _release(self, case_id: str, which: str | int, attempt: int | None) -> None:
+        await self._outside.release(Meant(case_id, which, attempt))
 
     @relayed
     async def withdraw(self, case_id: str, task: str) -> None:
@@ -878,19 +979,6 @@ class Engine:
                 raise ResultError(item.task, error.misfits) from error
 
     @relayed
-    async def release(self, case_id: str, which: str | int) -> None:
-        """Give started work back: it is stopped, and offered anew without using up a retry.
-
-        By task name it is the oldest started item; or it is an item by its number. What the
-        engine does itself it then starts again. Raises :class:`~knhk.errors.NotOffered`.
-        """
-        async with self._reached(case_id, "giving its work back") as live:
-            if isinstance(which, str):
-                _check_task(live, which)
-            item = item_to_release(live.case, which)
-            await self._give(live, [Input(RELEASE, self._now_us(live), item.id)], item.task)
-
-    @relayed
     async def cancel(self, case_id: str, *, compensate: bool = False) -> None:
         """Withdraw all work of a case; it has then no result.
 
@@ -945,6 +1033,9 @@ class Engine:
         fork = await self._row(new_id)
         if fork.status in UNFINISHED:
             await self._cases(runtime).load(fork)
+            receipt = Receipt(runtime.writer.patience)
+            runtime.writer.put(Commit(new_id), Stream(), receipt)  # behind all that this has led to
+            await receipt.written()
         return await self.case(new_id)
 
     async def _refuse_a_part(self, case_id: str, asked: str) -> None:
@@ -959,7 +1050,7 @@ class Engine:
 
         After a :class:`~knhk.errors.StoreAway` they may still be written.
         """
-        receipt = Receipt(self._runtime("writing").writer.patience)
+        receipt = Receipt(self._patience())
         try:
             taken = live.give(*facts, written=receipt, carries=carried())
         except Refused as refused:
@@ -972,15 +1063,20 @@ class Engine:
     # Getting at things
 
     @asynccontextmanager
-    async def _reached(self, case_id: str, asked: str) -> AsyncIterator[LiveCase]:
-        """A case in memory for the length of the block, loaded from the journal if need be."""
+    async def _reached(
+        self, case_id: str, asked: str, *, even_ended: bool = False
+    ) -> AsyncIterator[LiveCase]:
+        """A case in memory for the length of the block, loaded from the journal if need be.
+
+        Raises :class:`~knhk.errors.CaseEnded` for one that has ended, unless ``even_ended``.
+        """
         runtime = self._runtime(asked)
         await runtime.writer.admission()
         live = runtime.live.get(case_id)
         if live is None:
             row = await self._row(case_id)
-            if row.status not in ENDED:
-                live = await self._cases(runtime).load(row)
+            if even_ended or row.status not in ENDED:
+                live = await self._cases(runtime).load(row, even_ended=even_ended)
         if live is None:
             raise CaseEnded(case_id, str((await self._row(case_id)).status), asked)
         with live.kept():
@@ -1035,6 +1131,9 @@ class Engine:
             )
         return self._running
 
+    def _patience(self) -> Patience:
+        return self._runtime("writing").writer.patience
+
     def _now_us(self, live: LiveCase) -> int:
         return max(self._clock.now_us(), live.case.now_us)
 
@@ -1047,22 +1146,7 @@ def _installed_environment() -> Environment:
 
 def _offers(live: LiveCase) -> Iterable[WorkOffer]:
     for number in live.outside_items():
-        item = live.case.item(number)
-        start = Start.of(live.case, number, live.version.name, live.standing.row.tenant)
-        yield WorkOffer(
-            live.id,
-            live.version.name,
-            item.task,
-            number,
-            item.state,
-            item.attempt,
-            item.instance,
-            item.due_us,
-            jsonable(item.value),
-            tuple(jsonable(value) for value in start.args),
-            tuple((name, jsonable(value)) for name, value in start.kwargs.items()),
-            item.undoes,
-        )
+        yield offer_as_told(live.open_work(number), NO_PAYLOADS)
 
 
 def _check_task(live: LiveCase, task: str) -> None:

@@ -27,16 +27,16 @@ from knhk.call import Call
 from knhk.engine.admission import admission
 from knhk.engine.clock import Clock
 from knhk.engine.events import TOLD, Event
-from knhk.engine.facts import decode_object, encode_json, encode_snapshot
-from knhk.engine.failing import MESSAGE_MAX, Failing
+from knhk.engine.facts import decode_object, encode_snapshot
+from knhk.engine.failing import Failing
 from knhk.engine.fairness import line_of
 from knhk.engine.kin import call_of, sub_case_id
 from knhk.engine.limits import Limits
+from knhk.engine.offers import NONE, Changes, Offers, recordable
 from knhk.engine.outcome import outcome_of
 from knhk.engine.parking import Parking
 from knhk.engine.payloads import put_away, put_away_known
 from knhk.engine.performer import Manner, Outside, SubWorkflow
-from knhk.engine.plain import jsonable
 from knhk.engine.replaying import revive
 from knhk.engine.slots import Slots
 from knhk.engine.standing import CaseStanding
@@ -60,7 +60,9 @@ from knhk.journal import (
     Commit,
     Fence,
     InputRow,
+    Lease,
     Letter,
+    OpenWork,
     Rest,
     Snapshot,
     Standing,
@@ -84,6 +86,7 @@ from knhk.model import (
     MESSAGE,
     OFFER,
     REFUSED,
+    RELEASE,
     RESUME,
     SIGNAL,
     SKIP,
@@ -198,6 +201,8 @@ class _Acts:
         self.waits: tuple[Wait, ...] = ()
         #: The payloads that the rows refer to, by hash.
         self.blobs: dict[bytes, bytes] | None = None
+        #: What has changed of the work for outside.
+        self.outside: Changes = NONE
 
 
 @final
@@ -232,6 +237,8 @@ class LiveCase:
         self._line = line_of(self._tenant, 0)
         #: What may begin, where something is limited that concerns this case.
         self._admission = admission(runtime.slots, version, self._tenant, self._begin)
+        #: What somebody outside may do of it, where there is such work.
+        self._offers: Final = Offers(case, version, standing.row) if version.has_outside else None
         self._snapshot_seq = 0
         limits = runtime.limits
         self._snapshot_due = limits.snapshot_inputs
@@ -293,6 +300,8 @@ class LiveCase:
         if at_work:
             live._at_work = at_work
         live.is_parked = True  # so it may be
+        if live._offers is not None:
+            live._offers.restore(stored)
         if stored.payloads:
             live._known = set(stored.payloads)
         if snapshot is not None:
@@ -306,7 +315,8 @@ class LiveCase:
         return {
             item.id
             for item in self.case.open_items
-            if item.state is ItemState.started and self._manner(item) is not Manner.outside
+            if item.state is ItemState.started
+            and not isinstance(self.version.performer(item), Outside)
         }
 
     def wake_up(self) -> None:
@@ -321,12 +331,12 @@ class LiveCase:
                 self._admission.start_again(item, partial(self._dispatch, start))
         for work in self._work.values():
             work.at_us = self._now_us()
-        if self.case.next_wake_us >= 0:
-            self._runtime.timers.wake(self.id, self.case.next_wake_us)
+        self._set_timer()
         if self.case.status is CaseStatus.running:
             facts = [Input(START, self._now_us(), item) for item in self._not_yet_started()]
             if facts:
                 self._give_all(facts, None, None)
+        self._make_good()
         if self.standing.status in UNFINISHED:  # else whoever wants it holds it next
             self._rest_or_leave()
 
@@ -363,10 +373,21 @@ class LiveCase:
             self._pending -= 1
             self._rest_or_leave()
 
+    def _make_good(self) -> None:
+        """Write what the journal lacks of the work for outside, after a copy or an update."""
+        changes = NONE if self._offers is None else self._offers.changes()
+        if changes is not NONE:
+            self._pending += 1
+            acts = _Acts()
+            acts.outside = self._with_short_bodies(changes, acts)
+            blobs = () if acts.blobs is None else tuple(acts.blobs.items())
+            commit = _with_work(Commit(self.id, blobs=blobs, fence=self.fence), acts.outside)
+            self._runtime.writer.put(commit, self._stream, partial(self._written, acts, None))
+
     # Parking
 
     def can_park(self) -> bool:
-        """Whether it has nothing to do but to wait, and nobody outside has work of it."""
+        """Whether it has nothing to do but to wait."""
         if self._pending or self._stream.error is not None or self.is_abandoned:
             return False
         if self._gone is not None:
@@ -381,15 +402,13 @@ class LiveCase:
             if self._runtime.is_live(sub_case_id(work.start.call)):
                 return False
         # What nothing could wake would never come back.
-        return not any(self.outside_items()) and (
-            may_go_on(self.case) or self.case.status is not CaseStatus.running
-        )
+        return may_go_on(self.case) or self.case.status is not CaseStatus.running
 
     def park(self) -> None:
         """Leave memory once it is in the journal that the case may, with a snapshot."""
         self.is_parked = True
         self._pending += 1
-        rest = Rest(is_parked=True, wake_us=self.case.next_wake_us)
+        rest = Rest(is_parked=True, wake_us=self._wake_us())
         snapshot = self._snapshot() if self._seq > self._snapshot_seq else None
         acts = _Acts()
         is_new = self._waits is None and self.version.hears
@@ -407,9 +426,18 @@ class LiveCase:
         if self.is_parked and self.can_park():
             self._runtime.forget(self)
             parking = self._runtime.parking
-            parking.parked(self.id, self.case.next_wake_us)
+            parking.parked(self.id, self._wake_us())
             if self.standing.row.parent:
                 parking.rests(self.standing.row.parent)  # it could not as long as this one did not
+
+    def _wake_us(self) -> int:
+        """When it wants to be woken: by a timer, or as a lease runs out; -1 for never."""
+        return self.case.next_wake_us if self._offers is None else self._offers.wake_us()
+
+    def _set_timer(self) -> None:
+        wake_us = self._wake_us()
+        if wake_us >= 0:
+            self._runtime.timers.wake(self.id, wake_us)
 
     def _snapshot(self) -> Snapshot | None:
         """The state as it is now; none if it has no plain form."""
@@ -462,7 +490,7 @@ class LiveCase:
         value = decode_object(letter.payload)
         fact = Input(MESSAGE, self._now_us(), task=letter.name, value=value)
         try:
-            self._give_all([fact], None, done, None, (letter.id,))
+            self._give_all([fact], None, done, received=(letter.id,))
         except (Refused, MisfitError, KnhkError) as error:
             _log.info("case %s does not take the message %s: %s", self.id, letter.id, error)
             return False
@@ -477,11 +505,18 @@ class LiveCase:
         except KnhkError as error:
             self._runtime.lose(self, error)
 
-    def late(self, item: int, attempt: int, value: object, failure: Failing | None) -> bool:
+    def late(
+        self,
+        item: int,
+        attempt: int,
+        value: object,
+        failure: Failing | None,
+        written: Callable[[JournalError | None], None] | None = None,
+    ) -> bool:
         """Record what work that had been stopped still gave; whether that could be done.
 
         ``attempt`` is 0 where that is not known. What comes while that same attempt is being
-        made again, after a restart, is not late.
+        made again, after a restart, is not late. ``written`` is as in :meth:`give`.
         """
         found = self.case.item(item)
         if attempt and found.state is ItemState.started and found.attempt == attempt:
@@ -489,23 +524,54 @@ class LiveCase:
         error, message = "", ""
         if failure is not None:
             error, message = _clean(failure[0]), _clean(failure[1])
-        fact = Input(LATE, self._now_us(), item, "", _recordable(value), error, message)
+        fact = Input(LATE, self._now_us(), item, "", recordable(value), error, message)
         told = f"{error}: {message}" if error else ""
         event = Event(fact.at_us, self.id, "late", found.task, item, attempt or found.attempt, told)
         try:
-            self._give_all([fact], None, None, event)
+            self._give_all([fact], None, written, event)
         except (Refused, KnhkError) as problem:
             _log.info("case %s: a late result cannot be recorded: %s", self.id, problem)
             return False
         return True
 
     def tick(self, now_us: int) -> None:
-        """Tell the case the time, if it is due."""
-        due_us = self.case.next_wake_us
-        if 0 <= due_us <= now_us:
+        """Tell the case the time, if it is due, and end the leases that have run out.
+
+        What has timed out has no lease any more, which is why that is looked at first.
+        """
+        if 0 <= self.case.next_wake_us <= now_us:
             self._take_up(Input(CLOCK, self._now_us()))
-        elif due_us >= 0:
-            self._runtime.timers.wake(self.id, due_us)
+        if self._offers is not None and self.case.status in UNFINISHED:
+            for item in self._offers.expired(now_us):
+                self._take_up(Input(RELEASE, self._now_us(), item))
+        self._set_timer()
+
+    # Work for outside
+
+    def lease(self, number: int) -> Lease | None:
+        """Who holds an item; ``None`` if nobody does."""
+        return None if self._offers is None else self._offers.lease(number)
+
+    def open_work(self, number: int) -> OpenWork:
+        """An item for outside as it is here, and who holds it."""
+        assert self._offers is not None
+        return OpenWork(self._offers.offer(number), self._offers.lease(number))
+
+    def hold(
+        self,
+        lease: Lease,
+        written: Callable[[JournalError | None], None],
+        carries: tuple[str, ...] = (),
+    ) -> None:
+        """Have somebody outside hold an item, which is started with that, or prolong it.
+
+        The item is one for outside that is offered or started, and ``lease`` is for its attempt.
+        Errors, ``written`` and ``carries`` are as in :meth:`give`.
+        """
+        item = self.case.item(lease.item)
+        is_offered = item.state is ItemState.offered
+        facts = [Input(START, self._now_us(), item.id)] if is_offered else []
+        self._give_all(facts, None, written, lease=lease, carries=carries)
 
     def _give_all(
         self,
@@ -513,6 +579,7 @@ class LiveCase:
         opened: CaseRow | None,
         written: Callable[[JournalError | None], None] | None,
         event: Event | None = None,
+        lease: Lease | None = None,
         received: tuple[str, ...] = (),
         carries: tuple[str, ...] = (),
     ) -> int:
@@ -544,6 +611,7 @@ class LiveCase:
                 acts.moved = self._moved(status, acts)
                 if self._admission is not None and status is not CaseStatus.running:
                     self._admission.leave()
+            acts.outside = self._changes(acts, lease)
         except (Refused, StoreDamaged):
             raise
         except Exception as error:
@@ -551,28 +619,7 @@ class LiveCase:
             problem = KnhkError(f"case {self.id!r} cannot go on: {type(error).__name__}: {error}")
             self._runtime.lose(self, problem)
             raise problem from error
-        self._pending += 1
-        rest = self._roused(acts)
-        snapshot = self._snapshot() if self._seq >= self._snapshot_due else None
-        moved = acts.moved
-        if moved is not None and len(moved.outcome) > self._inline_bytes_max:
-            moved = replace(moved, outcome=self._put_away(moved.outcome, acts))
-        blobs = () if acts.blobs is None else tuple(acts.blobs.items())
-        waits = self._changed_waits(acts) if self.version.hears else None
-        commit = Commit(
-            self.id,
-            tuple(rows),
-            opened,
-            moved,
-            snapshot,
-            rest,
-            waits,
-            blobs,
-            received,
-            fence=self.fence,
-            carries=carries,
-        )
-        self._runtime.writer.put(commit, self._stream, partial(self._written, acts, written))
+        self._put(tuple(rows), opened, acts, received, carries, written)
         if self._admission is not None:
             self._admission.serve()
         return acts.taken
@@ -642,6 +689,60 @@ class LiveCase:
                 acts.blobs[key] = data
         return found
 
+    def _put(
+        self,
+        rows: tuple[InputRow, ...],
+        opened: CaseRow | None,
+        acts: _Acts,
+        received: tuple[str, ...],
+        carries: tuple[str, ...],
+        written: Callable[[JournalError | None], None] | None,
+    ) -> None:
+        """Have written what facts have led to, and then acted upon."""
+        self._pending += 1
+        rest = self._roused(acts)
+        snapshot = self._snapshot() if self._seq >= self._snapshot_due else None
+        moved = acts.moved
+        if moved is not None and len(moved.outcome) > self._inline_bytes_max:
+            moved = replace(moved, outcome=self._put_away(moved.outcome, acts))
+        blobs = () if acts.blobs is None else tuple(acts.blobs.items())
+        waits = self._changed_waits(acts) if self.version.hears else None
+        commit = Commit(
+            self.id,
+            rows,
+            opened,
+            moved,
+            snapshot,
+            rest,
+            waits,
+            blobs,
+            received,
+            fence=self.fence,
+            carries=carries,
+        )
+        self._runtime.writer.put(
+            _with_work(commit, acts.outside),
+            self._stream,
+            partial(self._written, acts, written),
+        )
+
+    def _changes(self, acts: _Acts, lease: Lease | None) -> Changes:
+        """What has changed of the work for outside."""
+        if self._offers is None:
+            return NONE
+        if acts.moved is not None:
+            self._offers.touch_all()
+        return self._with_short_bodies(self._offers.changes(lease), acts)
+
+    def _with_short_bodies(self, changes: Changes, acts: _Acts) -> Changes:
+        """Offers whose long values stand elsewhere."""
+        bytes_max = self._inline_bytes_max
+        offers = list(changes.offers)
+        for at, offer in enumerate(offers):
+            if len(offer.body) > bytes_max:
+                offers[at] = offer._replace(body=self._put_away(offer.body, acts))
+        return changes if not offers else changes._replace(offers=tuple(offers))
+
     def _apply(
         self,
         fact: Input,
@@ -687,6 +788,8 @@ class LiveCase:
             waiting.extend((start, b"") for start in again)
         if fact.kind == START:
             self._note_start(self.case.item(fact.item), acts)
+        if self._offers is not None:
+            self._touch(fact.item, effects)
         observed = self._runtime.observed
         if observed and fact.kind in TOLD:
             acts.events.append(self._told(fact))
@@ -703,8 +806,17 @@ class LiveCase:
             elif kind == WAKE:
                 acts.wakes = True
 
+    def _touch(self, number: int, effects: list[Effect]) -> None:
+        """Note which items an input has done something to."""
+        assert self._offers is not None
+        if number > 0:
+            self._offers.touch(number)
+        for effect in effects:
+            if effect.item > 0:
+                self._offers.touch(effect.item)
+
     def _note_start(self, item: WorkItem, acts: _Acts) -> None:
-        if self._manner(item) is not Manner.outside:
+        if not isinstance(self.version.performer(item), Outside):
             acts.starts.append(Start.of(self.case, item.id, self.version.name, self._tenant))
             if self._admission is not None:
                 self._admission.start(item)
@@ -776,8 +888,8 @@ class LiveCase:
         for sub_case in acts.unwanted:
             self._runtime.abandon(sub_case)
         self._tell(acts)
-        if acts.wakes and self.case.next_wake_us >= 0:
-            self._runtime.timers.wake(self.id, self.case.next_wake_us)
+        if acts.wakes or acts.outside.leases or acts.moved is not None:
+            self._set_timer()
         if acts.waits:
             self._runtime.listens(acts.waits)
         for start in acts.starts:
@@ -936,12 +1048,16 @@ class LiveCase:
         if not self.version.has_outside:
             return
         for item in self.case.open_items:
-            manner = self._manner(item)
-            if item.state is ItemState.offered and self.case.status is CaseStatus.running:
-                if manner is Manner.outside:
-                    yield item.id
-            elif item.state is ItemState.started and manner in (Manner.outside, Manner.handed_out):
+            if self.is_outside(item):
                 yield item.id
+
+    def is_outside(self, item: WorkItem) -> bool:
+        """Whether somebody outside may work on an item, or does."""
+        if item.state is ItemState.offered:
+            is_offered = self.case.status is CaseStatus.running
+            return is_offered and self._manner(item) is Manner.outside
+        is_started = item.state is ItemState.started
+        return is_started and self._manner(item) in (Manner.outside, Manner.handed_out)
 
     def events(self) -> Iterable[tuple[int, str, object]]:
         """The items that wait for an event: their numbers, what they wait for, and its key."""
@@ -994,14 +1110,12 @@ def may_go_on(case: Case) -> bool:
     return False
 
 
-def _recordable(value: object) -> object:
-    """Whatever was returned as plain JSON values, or as text where there are none for it."""
-    try:
-        found = jsonable(value)
-        encode_json(found)
-    except Exception:  # noqa: BLE001  the texts of values are somebody else's code
-        return f"(a {type(value).__name__} that cannot be written)"[:MESSAGE_MAX]
-    return found
+def _with_work(commit: Commit, changes: Changes) -> Commit:
+    """A commit with what has changed of the work for outside."""
+    if changes is NONE:
+        return commit
+    offers, closed, leases = changes
+    return commit._replace(leases=leases, offers=offers, closed=closed)
 
 
 def _clean(text: str) -> str:

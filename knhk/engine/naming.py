@@ -13,11 +13,12 @@ __all__ = [
     "check_event_name",
     "check_message_id",
     "check_tenant",
+    "check_worker",
     "fresh_case_id",
     "fresh_message_id",
 ]
 
-#: The longest name of a case, of a tenant, and of a message or signal.
+#: The longest name of a case, of a tenant, of a worker, and of a message or signal.
 NAME_MAX: Final = 255
 
 
@@ -57,6 +58,14 @@ def check_event_name(kind: str, name: str) -> None:
     if not _is_name(name):
         raise UsageError(
             f"the name of a {kind} is 1 to {NAME_MAX} printable characters, not {name[:40]!r}"
+        )
+
+
+def check_worker(worker: str) -> None:
+    """Raises :class:`UsageError` for what is neither empty nor the name of a worker."""
+    if not isinstance(worker, str) or (worker and not _is_name(worker)):
+        raise UsageError(
+            f"a worker is named by up to {NAME_MAX} printable characters, not {worker!r:.60}"
         )
 
 

@@ -1,10 +1,10 @@
 """Parking: a case that waits leaves memory after a while, and comes back when it is woken.
 
 Theory of operation. A case has nothing to do when no work of its own goes on and all it waits for
-is a time, a message, a signal, or a sub-case that is parked too. If that lasts for ``after_s``, it
-is parked: one commit says so, holds a snapshot, and tells when the case wants to be woken; then it
-is forgotten here. Whatever is done to it from outside loads it again, as any case that is not in
-memory.
+is a time, a message, a signal, somebody outside, or a sub-case that is parked too. If that lasts
+for ``after_s``, it is parked: one commit says so, holds a snapshot, and tells when the case wants
+to be woken; then it is forgotten here. Whatever is done to it from outside loads it again, as any
+case that is not in memory.
 
 Of the times at which parked cases want to be woken only the next ones are in memory, up to
 ``_until_us``; the others are asked of the journal when these have passed. So a million parked cases

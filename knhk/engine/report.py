@@ -112,12 +112,16 @@ class CaseReport:
 
 @dataclass(frozen=True, slots=True)
 class WorkOffer:
-    """Work for somebody outside: complete it with ``engine.complete(case, item, value)``.
+    """Work for somebody outside, as the journal has it.
 
-    ``state`` is offered (it can be claimed) or started. ``instance`` and ``value`` are of an
-    instance of a multiple-instance task: its number from 0, and the element it works on.
-    ``args`` and ``kwargs`` are what the workflow gives along, such as ``role`` of ``human``.
-    ``undoes`` is the number of the completed item that is to be undone, else ``None``.
+    ``state`` is offered, or started: then it has been handed out, or is held. ``instance`` and
+    ``value`` are of an instance of a multiple-instance task: its number from 0, and the element it
+    works on. ``args`` and ``kwargs`` are what the workflow gives along, such as ``role`` of
+    ``human``. ``undoes`` is the number of the completed item that is to be undone, else ``None``.
+
+    A larger ``priority`` goes first, then what has been there longer: ``since_us``. What
+    ``is_held`` can be completed by nobody but its ``worker`` (empty if that has no name), whose
+    claim lasts until ``until_us`` (-1: without an end). Times are microseconds since the epoch.
     """
 
     case: str
@@ -132,6 +136,13 @@ class WorkOffer:
     args: tuple[object, ...] = ()
     kwargs: tuple[tuple[str, object], ...] = ()
     undoes: int | None = None
+    tenant: str = ""
+    role: str = ""
+    priority: int = 0
+    since_us: int = -1
+    is_held: bool = False
+    worker: str = ""
+    until_us: int = -1
 
 
 @dataclass(frozen=True, slots=True)

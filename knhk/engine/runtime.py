@@ -155,6 +155,8 @@ class Runtime:
         self.opening: Final[dict[str, Opening]] = {}
         #: Unfinished cases that the engine does not run, and why.
         self.stranded: Final[dict[str, KnhkError]] = {}
+        #: What has left memory while somebody was reading cases: a set for each who does.
+        self._readings: list[set[str]] = []
         self._shards_of_stranded: dict[str, int] = {}
         self._observer = observer
         self._standings: WeakValueDictionary[str, CaseStanding] = WeakValueDictionary()
@@ -212,8 +214,23 @@ class Runtime:
         """The case is done: it leaves memory."""
         if self.live.get(live.id) is live:
             del self.live[live.id]
+            for gone in self._readings:
+                gone.add(live.id)
             self.timers.forget(live.id)
             self.parking.stirs(live.id)
+
+    @contextmanager
+    def reading(self) -> Iterator[set[str]]:
+        """Around what reads cases: gives those that have left memory meanwhile.
+
+        What was read of one of these before may be old.
+        """
+        gone: set[str] = set()
+        self._readings.append(gone)
+        try:
+            yield gone
+        finally:
+            self._readings = [each for each in self._readings if each is not gone]
 
     def is_live(self, case_id: str) -> bool:
         """Whether a case is in memory."""

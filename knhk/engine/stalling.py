@@ -28,6 +28,7 @@ from typing import Final, final
 
 import anyio
 
+from knhk.engine.callees import is_own
 from knhk.engine.catalogue import Catalogue, in_thread
 from knhk.engine.events import Event
 from knhk.engine.live import LiveCase, may_go_on
@@ -38,16 +39,12 @@ from knhk.errors import KnhkError, SnapshotError
 from knhk.journal import CaseRow, Journal, Stored
 from knhk.kernel import Case, WorkItem
 from knhk.model import (
-    CALLEE_CONNECTOR,
-    CALLEE_PLUGIN,
-    CALLEE_PYTHON,
     CALLEE_WORKFLOW,
     START,
     US_PER_S,
     CaseStatus,
     ItemState,
 )
-from knhk.plugins import task_types
 
 __all__ = ["AFTER_S", "Stall", "StallWatch", "Stalls"]
 
@@ -269,11 +266,7 @@ class StallWatch:
 
 def _is_own(case: Case, item: WorkItem) -> bool:
     """Whether the engine itself does an item."""
-    callee = case.callee(item)
-    if callee.kind == CALLEE_PLUGIN:
-        task_type = task_types().get(callee.name)
-        return task_type is not None and task_type.run is not None
-    return callee.kind in (CALLEE_PYTHON, CALLEE_CONNECTOR, CALLEE_WORKFLOW)
+    return is_own(case.callee(item))
 
 
 def _explained(case: Case) -> str:

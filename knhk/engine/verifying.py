@@ -4,22 +4,25 @@ Theory of operation. The inputs of a case are read in pages and followed along i
 (:mod:`knhk.journal.chain`), each with the payloads that it refers to, and played again. Where the
 snapshot was taken, the case that it gives must be in the same state. In the end the replayed case
 must stand where the case's row says, with the same outcome; and what the store holds beside that
-must suit it: whether it is parked and until when, what it waits for, and its leases. Of a case
-there are never more than a page of inputs and the payloads of one of them in memory.
+must suit it: whether it is parked and until when, what it waits for, its leases, and its work for
+outside. Of a case there are never more than a page of inputs and the payloads of one of them in
+memory.
 
 The first fault ends it, since what comes after a wrong input says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar, final
 
 import anyio.lowlevel
 
+from knhk.engine.callees import is_own
 from knhk.engine.catalogue import Catalogue, in_thread
 from knhk.engine.facts import NO_PAYLOADS, Payloads, encode_snapshot, whole
+from knhk.engine.offers import wake_of
 from knhk.engine.payloads import fetched, joined, refers
 from knhk.engine.replaying import Replay
 from knhk.engine.subscriptions import waits_of
@@ -27,11 +30,11 @@ from knhk.engine.version import Version
 from knhk.errors import KnhkError, ReplayError, SnapshotError, StoreDamaged
 from knhk.journal import PAGE_MAX, UNFINISHED, InputRow, Journal, Record, Snapshot, Wait
 from knhk.journal.chain import Chain
-from knhk.kernel import Case
+from knhk.kernel import Case, WorkItem
 from knhk.kernel.snapshot import FORMAT
 from knhk.model import CaseStatus, ItemState
 
-__all__ = ["Fault", "Verification"]
+__all__ = ["Fault", "Verification", "misplaced"]
 
 #: Inputs that are in memory at a time.
 _ROWS_MAX: Final = PAGE_MAX
@@ -201,25 +204,56 @@ def _state(case: Case) -> bytes:
     return b"" if plain is None else encode_snapshot(plain)
 
 
+def misplaced(record: Record, case: Case) -> str:
+    """What of that which is stored beside a history does not suit its case; empty if all does."""
+    try:
+        _refuse_misplaced(record, case)
+    except _Found as found:
+        return f"{found.place or 'the row of the case'}: {found.why}"
+    return ""
+
+
 def _refuse_misplaced(record: Record, case: Case) -> None:
     """What is stored beside the history suits the case that the history gives."""
-    rest = record.rest
-    if rest.is_parked and case.status in UNFINISHED and rest.wake_us != case.next_wake_us:
-        why = f"it is to be woken at {rest.wake_us}, and its next timer is at {case.next_wake_us}"
-        raise _Found(-1, why)
-    if rest.is_parked and case.status is CaseStatus.running and case.offered:
-        raise _Found(-1, f"it is parked, and `{case.offered[0]}` is offered")
-    waits, _ = waits_of(case)
-    # Those of a case that nobody has touched since they began to be written are not there.
-    if waits != record.waits and (record.waits or rest.is_parked):
-        why = f"they are {_told(record.waits)}, and it waits for {_told(waits)}"
-        raise _Found(-1, why, "the waits")
     items = {item.id: item for item in case.open_items}
     for lease in record.leases:
         item = items.get(lease.item)
         if item is None or item.state is not ItemState.started or item.attempt != lease.attempt:
             why = f"{lease.holder!r} holds attempt {lease.attempt} at work item {lease.item}"
             raise _Found(-1, f"{why}, which is not started", "the leases")
+    rest = record.rest
+    if rest.is_parked and case.status in UNFINISHED:
+        wake_us = wake_of(case, record.leases)
+        if rest.wake_us != wake_us:
+            why = f"it is to be woken at {rest.wake_us}, and its next time is at {wake_us}"
+            raise _Found(-1, why)
+    waits, _ = waits_of(case)
+    # Those of a case that nobody has touched since they began to be written are not there.
+    if waits != record.waits and (record.waits or rest.is_parked):
+        why = f"they are {_told(record.waits)}, and it waits for {_told(waits)}"
+        raise _Found(-1, why, "the waits")
+    _refuse_other_work(record, case, items)
+
+
+def _refuse_other_work(record: Record, case: Case, items: Mapping[int, WorkItem]) -> None:
+    """What is offered to somebody outside is what the case has for them."""
+    offers = {offer.item: offer for offer in record.offers}
+    for number, offer in offers.items():
+        item = items.get(number)
+        state = ItemState.started if offer.is_started else ItemState.offered
+        if item is None or item.state is not state or item.attempt != offer.attempt:
+            why = f"work item {number} is offered outside as {state}, attempt {offer.attempt}"
+            raise _Found(-1, f"{why}, and is not", "the offers")
+    if not record.rest.is_parked or case.status is not CaseStatus.running:
+        return
+    for item in items.values():
+        if item.state is ItemState.waiting or item.id in offers:
+            continue
+        if not is_own(case.callee(item)):
+            why = f"work item {item.id} of `{item.task}` is {item.state}, and not offered outside"
+            raise _Found(-1, why, "the offers")
+        if item.state is ItemState.offered:
+            raise _Found(-1, f"it is parked, and `{item.task}` is offered")
 
 
 def _told(waits: Sequence[Wait]) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, final
 
 from knhk.engine.concurrency import Needs
 from knhk.engine.facts import Facts
 from knhk.engine.performer import Outside, Performer
 from knhk.kernel import WorkItem
+from knhk.model import CALLEE_OUTSIDE, CALLEE_PLUGIN, Callee
 from knhk.module import Workflow
 
 __all__ = ["Version"]
 
 _NONE: Final[Needs] = {}
+#: What may be for somebody outside; all else that the engine does not do is the kernel's.
+_FOR_OUTSIDE: Final = (CALLEE_OUTSIDE, CALLEE_PLUGIN)
 
 
 @final
@@ -44,11 +47,13 @@ class Version:
             if node.task is not None and node.task.priority
         }
         self.facts: Final = Facts(workflow.net)
-        everybody = (*performers.values(), *undoers.values())
         #: Whether its cases take any message or signal.
         self.hears: Final = bool(workflow.program.hears)
         #: Whether any of it may be work for somebody outside.
-        self.has_outside: Final = any(isinstance(performer, Outside) for performer in everybody)
+        self.has_outside: Final = any(
+            isinstance(performer, Outside) and callee.kind in _FOR_OUTSIDE
+            for performer, callee in _who_does_what(workflow, performers, undoers)
+        )
 
     def performer(self, item: WorkItem) -> Performer:
         """Who does a work item: its task's performer, or who undoes the task."""
@@ -57,3 +62,18 @@ class Version:
     @property
     def name(self) -> str:
         return self.workflow.name
+
+
+def _who_does_what(
+    workflow: Workflow, performers: Mapping[str, Performer], undoers: Mapping[str, Performer]
+) -> Iterable[tuple[Performer, Callee]]:
+    """Every callee of a workflow, with its performer."""
+    found: list[tuple[Performer, Callee]] = []
+    for node in workflow.net.nodes:
+        if node.task is None:
+            continue
+        if node.name in performers:
+            found.append((performers[node.name], node.task.callee))
+        if node.task.compensation is not None and node.name in undoers:
+            found.append((undoers[node.name], node.task.compensation))
+    return found

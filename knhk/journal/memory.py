@@ -369,8 +369,9 @@ def _turn(offer: Offer) -> tuple[int, int, str, int]:
 
 def _is_wanted(one: OpenWork, wanted: WorkFilter) -> bool:
     offer, lease = one
-    pairs = (
+    pairs: tuple[tuple[str | int, str | int], ...] = (
         (wanted.case, offer.case),
+        (wanted.item, offer.item),
         (wanted.task, offer.task),
         (wanted.workflow, offer.workflow),
         (wanted.tenant, offer.tenant),

@@ -103,9 +103,10 @@ def question(
     )
 
 
-def _columns(wanted: WorkFilter) -> tuple[tuple[str, str], ...]:
+def _columns(wanted: WorkFilter) -> tuple[tuple[str, Value], ...]:
     return (
         ("case_id", wanted.case),
+        ("item", wanted.item),
         ("task", wanted.task),
         ("workflow", wanted.workflow),
         ("tenant", wanted.tenant),

@@ -166,9 +166,10 @@ class OpenWork(NamedTuple):
 
 
 class WorkFilter(NamedTuple):
-    """Which work is asked for: what is empty (of ``is_held``: ``None``) does not matter."""
+    """Which work is asked for: what is empty (0, or ``None``) does not matter."""
 
     case: str = ""
+    item: int = 0
     task: str = ""
     workflow: str = ""
     tenant: str = ""

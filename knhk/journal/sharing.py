@@ -113,7 +113,7 @@ class SharedJournal(Journal, Protocol):
         """Have this process known under a number of its own; ``name`` is for people.
 
         It is given up when nothing was heard of it for ``lease_s``. One that ``is_modest`` holds
-        only what it has taken itself. :meth:`close` ends the membership.
+        only what it has taken itself. :meth:`~knhk.journal.Journal.close` ends the membership.
         """
 
 

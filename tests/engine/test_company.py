@@ -14,6 +14,7 @@ from knhk.errors import (
     AnswerLost,
     CaseEnded,
     CaseFailed,
+    ClaimLost,
     LimitExceeded,
     NotOffered,
     ResultError,
@@ -136,6 +137,39 @@ async def test_what_a_case_waits_for_is_known_elsewhere(project: Project, postgr
         assert waits is not None
         assert waits == await one.waits("a")
         assert ["ask"] == [offer.task for offer in waits.work]
+
+
+async def test_work_is_claimed_and_done_from_every_process(project: Project, postgres: str) -> None:
+    path = project.write(SOURCE, HANDLERS)
+    async with company(postgres, 2) as (one, two):
+        await one.deploy(path)
+        await shared(one, two)
+        cases = [f"c{number}" for number in range(6)]
+        for number, case in enumerate(cases):
+            await one.start("order", case_id=case, n=number)
+        with anyio.fail_after(20):
+            while len(await one.work(task="ask")) < len(cases):  # noqa: ASYNC110  nobody tells
+                await anyio.sleep(0.01)
+        claims = []
+        while claim := await two.claim_next(task="ask", worker="ann", lease_s=60):
+            claims.append(claim)
+        assert cases == sorted(claim.case for claim in claims)
+        assert {"ann"} == {offer.worker for offer in await one.work()}
+
+        for claim in claims:
+            kept = await one.heartbeat(claim, lease_s=None)
+            assert (claim.idempotency_key, "ann", -1) == (
+                kept.idempotency_key,
+                kept.worker,
+                kept.until_us,
+            )
+            await two.complete(claim, 1)
+            for engine in (one, two):
+                with pytest.raises(ClaimLost, match="it is completed"):
+                    await engine.complete(claim, 2)
+        for case in cases:
+            kinds = [step.kind for step in (await one.show(case)).history]
+            assert 2 == kinds.count("late")
 
 
 async def test_a_version_that_another_process_deploys_is_heard_of(

@@ -58,7 +58,7 @@ def source(directory: Path, callee: str = "timer 30d") -> Path:
     return path
 
 
-@pytest.mark.parametrize("callee", ["timer 30d", "message paid", "signal go"])
+@pytest.mark.parametrize("callee", ["timer 30d", "message paid", "signal go", "human()"])
 async def test_a_waiting_case_takes_five_kilobytes(tmp_path: Path, callee: str) -> None:
     async with Engine.open(Forgetful(), park_after_s=1_000) as engine:
         await engine.deploy(source(tmp_path, callee))

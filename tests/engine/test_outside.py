@@ -95,24 +95,24 @@ async def test_work_is_claimed_by_name_and_by_number_then_completed(project: Pro
         ]
         assert () == await engine.work("another")
 
-        assert 2 == await engine.claim("c", 2)
-        assert 1 == await engine.claim("c", "n")
-        with pytest.raises(NotOffered, match="2 items are started"):
+        second, first = await engine.claim("c", 2), await engine.claim("c", "n")
+        assert [2, 1] == [second.item, first.item]
+        with pytest.raises(NotOffered, match=r"work item 1 \(started\) is held until .* UTC"):
             await engine.claim("c", "n")
-        with pytest.raises(NotOffered, match=r"work item 2 \(started\)"):
+        with pytest.raises(NotOffered, match=r"work item 2 \(started\) is held"):
             await engine.claim("c", 2)
         assert {ItemState.started} == {offer.state for offer in await engine.work()}
 
-        await engine.complete("c", 2, "two")
-        await engine.complete("c", "n", "one")
+        await engine.complete(second, "two")
+        await engine.complete(first, "one")
         with pytest.raises(NotOffered):
             await engine.claim("c", "n")
         with pytest.raises(UnknownName):
             await engine.claim("c", "nothing")
         with pytest.raises(UnknownName):
             await engine.claim("c", 99)
-        assert 3 == await engine.claim("c", "last")
-        await engine.complete("c", 3)
+        assert 3 == (await engine.claim("c", "last")).item
+        await engine.complete("c", 3, attempt=1)
         assert ["one", "two"] == await case.result()
         with pytest.raises(CaseEnded):
             await engine.claim("c", "last")
@@ -485,9 +485,9 @@ async def test_work_of_a_person_that_is_a_choice_is_offered_and_not_begun(
         ]
         assert (("role", "boss"),) == offers[0].kwargs
         await clock.advance(100)
-        await engine.claim("c", "yes")
+        claim = await engine.claim("c", "yes")
         assert ["yes"] == [offer.task for offer in await engine.work()]
-        await engine.complete("c", "yes", 1)
+        await engine.complete(claim, 1)
         assert 1 == await case.result()
 
 

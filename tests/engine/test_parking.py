@@ -111,17 +111,6 @@ async def test_a_parked_case_is_not_loaded_when_the_store_is_opened(
         assert [] == [fault for name in ("a", "b") for fault in await engine.verify(name)]
 
 
-async def test_a_case_with_work_for_somebody_outside_stays(tmp_path: Path) -> None:
-    path = tmp_path / "w.knhk"
-    path.write_text("workflow w()\n    task ask\n    flow\n        start -> ask -> end\n")
-    async with Engine.open(park_after_s=SOON_S) as engine:
-        await engine.deploy(path)
-        await engine.start("w", case_id="c")
-        await anyio.sleep(10 * SOON_S)
-
-        assert ["c"] == [offer.case for offer in await engine.work()]
-
-
 LOOP = """
 from shop use note
 

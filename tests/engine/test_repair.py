@@ -137,14 +137,15 @@ async def test_work_that_runs_is_skipped_or_given_back(project: Project) -> None
             await engine.release("c", "b")
         await engine.skip("c", "a", "by hand")
 
-        number = await engine.claim("c", "b")
-        await engine.release("c", number)
+        claim = await engine.claim("c", "b")
+        await engine.release("c", claim.item)
         with pytest.raises(NotOffered, match="not started"):
-            await engine.release("c", number)
+            await engine.release("c", claim.item)
         with pytest.raises(UnknownName):
             await engine.skip("c", 77)
-        assert number == await engine.claim("c", "b")
-        await engine.complete("c", number, "done")
+        again = await engine.claim("c", "b")
+        assert (claim.item, 2) == (again.item, again.attempt)
+        await engine.complete(again, "done")
         assert ["by hand", "done"] == await case.result()
         assert () == await engine.verify("c")
 

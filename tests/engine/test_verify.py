@@ -51,6 +51,12 @@ async def verified(store: Path) -> list[Fault]:
         return [fault for case in ("a", "b", "c") for fault in await engine.verify(case)]
 
 
+async def fault_of(store: Path) -> Fault | None:
+    """What does not fit of the case `a`."""
+    async with Engine.open(store, reading=True) as engine:
+        return next(iter(await engine.verify("a")), None)
+
+
 async def test_what_the_engine_wrote_fits(store: Path) -> None:
     assert [] == await verified(store)
 
@@ -198,12 +204,44 @@ async def test_a_snapshot_of_another_release_is_no_fault(parked: Path) -> None:
         assert () == await engine.verify("a")
 
 
-async def test_a_case_that_is_parked_has_nothing_offered(store: Path) -> None:
+async def test_a_case_that_is_parked_has_nothing_of_its_own_offered(tmp_path: Path) -> None:
+    handler = "import anyio\nasync def note(i): await anyio.sleep_forever()"
+    (tmp_path / "shop.py").write_text(handler, encoding="utf-8")
+    source = "from shop use note\n\nworkflow order()\n    task pay = note(1)\n"
+    (tmp_path / "order.knhk").write_text(f"{source}    flow\n        start -> pay -> end\n")
+    store = tmp_path / "orders.db"
+    async with Engine.open(store) as engine:
+        await engine.deploy(tmp_path / "order.knhk")
+        await engine.start("order", case_id="a")
+    change(store, "UPDATE cases SET parked = 1")
+    assert None is await fault_of(store)
+
+    change(store, "DELETE FROM inputs WHERE seq = 1")
+
+    assert "it is parked, and `pay` is offered" == getattr(await fault_of(store), "why", "")
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("DELETE FROM offers", "is offered, and not offered outside"),
+        ("UPDATE offers SET attempt = 2", "offered outside as offered, attempt 2, and is not"),
+        ("UPDATE offers SET started = 1", "offered outside as started, attempt 1, and is not"),
+        ("UPDATE offers SET item = 1", "work item 1 is offered outside"),
+        ("UPDATE offers SET case_id = 'b'", "work item 2 is offered outside"),
+    ],
+)
+async def test_work_for_outside_that_is_not_what_the_case_has_is_named(
+    store: Path, statement: str, why: str
+) -> None:
     change(store, "UPDATE cases SET parked = 1 WHERE id = 'c'")
+    assert [] == await verified(store)
 
-    (fault,) = await verified(store)
+    change(store, statement)
 
-    assert ("c", "it is parked, and `ship` is offered") == (fault.case, fault.why)
+    fault = (await verified(store))[0]
+    assert "the offers" == fault.place
+    assert why in fault.why
 
 
 @pytest.mark.parametrize("table", ["inputs", "snapshots"])

@@ -236,6 +236,7 @@ class Caller:
         random = self.random
         wanted = WorkFilter(
             random.choice(["", "", random.choice(CASES)]),
+            random.choice([0, 0, 2]),
             random.choice(["", random.choice(NAMES)]),
             random.choice(["", "", random.choice(WORKFLOWS)]),
             random.choice(["", "", "acme"]),

@@ -624,6 +624,26 @@ def test_commits_found_written_may_be_brought_one_by_one_past_one_that_is_refuse
     assert ["a", "b"] == [each.id for each in journal.cases()]
 
 
+def test_what_was_written_without_an_input_does_not_come_again_behind_what_followed(
+    proxy: Proxy, journal: PostgresJournal
+) -> None:
+    parked = Commit("a", rest=Rest(is_parked=True, wake_us=5))
+    woken = Commit("a", (row("a", 1),), rest=Rest(is_parked=False))
+    proxy.lose_answer(COMMITTED)
+    proxy.is_refusing = True
+    with pytest.raises(StoreUnavailable):
+        journal.append([parked, woken])
+    proxy.is_refusing = False
+    wait_until_reachable(journal)
+
+    journal.append([parked])
+    journal.append([woken])
+    assert ["a"] == [case.id for case in journal.cases(awake=True)]
+
+    journal.append([parked])
+    assert ((5, "a"),) == journal.sleepers(9)
+
+
 def test_a_letter_that_was_kept_but_not_answered_is_kept_once(
     proxy: Proxy, journal: PostgresJournal
 ) -> None:

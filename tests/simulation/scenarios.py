@@ -21,6 +21,7 @@ PEOPLE = ["ann", "bob", "cy", "dee"]
 WORKFLOWS: Mapping[str, Callable[[Random], dict[str, Any]]] = {
     "approval": lambda random: {"id": "A"},
     "choices": lambda random: {"n": random.randrange(5)},
+    "desk": lambda random: {"id": "D", "people": random.sample(PEOPLE, random.randint(1, 4))},
     "guests": lambda random: {"people": random.sample(PEOPLE, random.randint(1, 4))},
     "hasty": lambda random: {"id": "H"},
     "lab": lambda random: {"id": "L"},
@@ -70,7 +71,7 @@ def scenario(name: str) -> Scenario:
 
 async def do_something(client: Client, random: Random, case: str, tasks: list[str]) -> None:
     """One of the things that a user can do to a case, or to its work."""
-    deed = random.randrange(14)
+    deed = random.randrange(16)
     task = random.choice(tasks)
     if deed <= 2:
         await do_work(client, random, case)
@@ -90,7 +91,9 @@ async def do_something(client: Client, random: Random, case: str, tasks: list[st
         await client.release(case, task)
     elif deed == 11:
         await client.withdraw(case, task)
-    elif deed == 12:
+    elif deed in (12, 13):
+        await work_off(client, random)
+    elif deed == 14:
         await client.cancel(case, compensate=random.random() < 0.5)
     else:
         await client.ask(lambda engine: engine.add_instance(case, task, "eve"), "add an instance")
@@ -98,6 +101,9 @@ async def do_something(client: Client, random: Random, case: str, tasks: list[st
 
 async def do_work(client: Client, random: Random, case: str) -> None:
     """Work of somebody outside, some of which fails."""
+    if random.random() < 0.5:
+        await work_off(client, random)
+        return
     offers = [offer for offer in await client.work() if offer.case.startswith(case)]
     if offers:
         offer = random.choice(offers)
@@ -105,6 +111,25 @@ async def do_work(client: Client, random: Random, case: str) -> None:
             await client.fail(offer.case, offer.item, "Unwilling", "not today")
         else:
             await client.complete(offer.case, offer.item)
+
+
+async def work_off(client: Client, random: Random) -> None:
+    """A worker takes the next, and may forget it, be slow, or fail."""
+    worker = random.choice(PEOPLE)
+    claim = await client.claim_next(worker=worker, lease_s=random.choice([5.0, 60.0, 300.0]))
+    if claim is None or random.random() < 0.2:
+        return
+    if random.random() < 0.3:
+        await client.heartbeat(claim, lease_s=60.0)
+    await client.sleep(random.expovariate(1 / random.choice([0.1, 5.0, 100.0])))
+    meant, attempt = (claim.case, claim.item), claim.attempt
+    deed = random.randrange(6)
+    if deed == 0:
+        await client.release(*meant, attempt=attempt)
+    elif deed == 1:
+        await client.fail(*meant, "Unwilling", "not today", attempt=attempt)
+    else:
+        await client.complete(*meant, worker, attempt=attempt)
 
 
 async def come_to_the_end(client: Client, cases: list[str]) -> None:
@@ -125,6 +150,6 @@ async def look_after(client: Client, row: CaseRow) -> None:
     if row.status.value == "suspended":
         await client.resume_case(row.id)
     for offer in await client.work():
-        if offer.case.startswith(row.id):
+        if offer.case.startswith(row.id) and not offer.is_held:
             await client.complete(offer.case, offer.item)
     await client.send(row.id, "payment", {"n": 2}, key="M")

@@ -158,6 +158,30 @@ def test_an_engine_that_does_completed_work_again(monkeypatch: pytest.MonkeyPatc
     assert "no completed task run again" == failed.invariant
 
 
+def test_a_store_that_forgets_who_holds_work() -> None:
+    class Forgetful(Passing):
+        """Keeps no leases."""
+
+        def append(self, commits: Sequence[Commit]) -> None:
+            self.inner.append([commit._replace(leases=()) for commit in commits])
+
+    failed = found_out("desk", faults=CRASHES, mutate=Forgetful)
+
+    assert failed.invariant in ("one holder of an attempt", "work for outside is offered")
+
+
+def test_a_store_that_offers_what_is_done() -> None:
+    class Late(Passing):
+        """Takes no offer back."""
+
+        def append(self, commits: Sequence[Commit]) -> None:
+            self.inner.append([commit._replace(closed=()) for commit in commits])
+
+    failed = found_out("desk", faults=Faults.none(), mutate=Late)
+
+    assert "work for outside is offered" == failed.invariant
+
+
 def test_a_store_without_a_fence_between_two_engines() -> None:
     class Open(Passing):
         """Takes the rows of a second owner too, behind those of the first."""

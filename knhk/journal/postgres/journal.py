@@ -126,6 +126,8 @@ class PostgresJournal:
         #: Commits that were sent on a connection that was lost, and those found written since.
         self._doubted: Sequence[Commit] = ()
         self._written: frozenset[Commit] = frozenset()
+        #: Those among them without inputs, which are told from equal ones by what they are.
+        self._bare: dict[int, Commit] = {}
         if self._writer is None:
             self._reader.open(lambda connection: refuse_older(connection, target))
         else:
@@ -182,7 +184,10 @@ class PostgresJournal:
             self._doubted = ()
         if self._written:
             left = self._written.difference(commits)
-            self._written = frozenset() if len(left) == len(self._written) else left
+            has_given_up = bool(fresh) and len(left) == len(self._written)
+            self._written = frozenset() if has_given_up else left
+            if not self._written:
+                self._bare = {}
 
     def _without_written(
         self, connection: Connection[TupleRow], commits: Sequence[Commit]
@@ -195,10 +200,15 @@ class PostgresJournal:
         if self._doubted:
             if was_written(connection, self._doubted):
                 self._written |= {each for each in self._doubted if each.inputs}
+                self._bare |= {id(each): each for each in self._doubted if not each.inputs}
             self._doubted = ()
         if not self._written:
             return commits
-        return [commit for commit in commits if commit not in self._written]
+        return [
+            commit
+            for commit in commits
+            if commit not in self._written and id(commit) not in self._bare
+        ]
 
     def keep(self, bundle: Bundle) -> None:
         self._write(lambda connection: keep(connection, bundle))

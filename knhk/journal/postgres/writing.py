@@ -321,8 +321,8 @@ def was_written(connection: Connection[TupleRow], commits: Sequence[Commit]) -> 
     """Whether a transaction of which no answer came has been written.
 
     Its first input tells, by the key that makes it unique: to insert it again waits for a
-    transaction that is still at work, and fails if that was written. Commits without any input
-    may be written twice, so they count as not written.
+    transaction that is still at work, and fails if that was written. Where there is no input at
+    all they count as not written: to write them twice does no harm.
     """
     first = next((row for commit in commits for row in commit.inputs), None)
     if first is None:

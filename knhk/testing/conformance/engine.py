@@ -256,6 +256,8 @@ class EnginePlayer:
         self._stage = stage
         #: The number of the item of each task that was started last.
         self._last: dict[str, int] = {}
+        #: The attempts that were claimed, by the numbers of their items.
+        self._attempts: dict[int, int] = {}
         #: What the engine tells of the case, until the next input.
         self._known: CaseReport | None = None
         #: The tasks that are done by sub-workflows.
@@ -312,7 +314,8 @@ class EnginePlayer:
         if task in self._sub_tasks:
             await self._fail_sub_case(number, error)
         else:
-            await self._ask(self.engine.fail(self.case, number, error))
+            attempt = self._attempts.get(number)
+            await self._ask(self.engine.fail(self.case, number, error, attempt=attempt))
 
     async def withdraw(self, task: str) -> None:
         await self._ask(self.engine.withdraw(self.case, task))
@@ -384,15 +387,17 @@ class EnginePlayer:
             if found is None:
                 raise StepRefused(f"instance {instance} of task {task!r} is not offered")
             which = found.id
-        number = await self._ask(self.engine.claim(self.case, which))
-        self._last[task] = number
-        return number
+        claim = await self._ask(self.engine.claim(self.case, which, lease_s=None))
+        self._last[task] = claim.item
+        self._attempts[claim.item] = claim.attempt
+        return claim.item
 
     async def _complete(self, task: str, number: int, value: object) -> None:
         if task in self._sub_tasks:
             await self._complete_sub_case(number, value)
         else:
-            await self._ask(self.engine.complete(self.case, number, value))
+            attempt = self._attempts.get(number)
+            await self._ask(self.engine.complete(self.case, number, value, attempt=attempt))
 
     async def _started(self, task: str, instance: int | None) -> int:
         """The number of the started item that a step means.

@@ -83,6 +83,7 @@ class OfferingSuite:
         )
 
         assert found(journal, WorkFilter(case="b")) == [("b", 1), ("b", 2)]
+        assert found(journal, WorkFilter(case="b", item=2)) == [("b", 2)]
         assert found(journal, WorkFilter(task="other")) == [("a", 2)]
         assert found(journal, WorkFilter(workflow="order")) == [("a", 1), ("a", 2), ("b", 2)]
         assert found(journal, WorkFilter(tenant="acme")) == [("b", 1), ("b", 2)]

@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol, TypeVar, cast, final
 
 import anyio
 
-from knhk.engine import CaseReport, Engine, WorkOffer
+from knhk.engine import CaseReport, Claim, Engine, WorkOffer
+from knhk.engine.claims import CLAIM_S
 from knhk.errors import JournalError, KnhkError, UsageError
 from knhk.journal import CaseRow
 from knhk.model import CANCEL, COMPLETE, CREATE, US_PER_S, CaseStatus
@@ -245,18 +246,44 @@ class Client:
         """All work that waits for somebody outside."""
         return await self.ask(lambda engine: engine.work(case_id), "work")
 
-    async def complete(self, case_id: str, item: int, value: object = None) -> None:
-        """Complete work for outside."""
+    async def claim_next(
+        self, *, task: str = "", worker: str = "", lease_s: float | None = CLAIM_S
+    ) -> Claim | None:
+        """Take the first of the work that nobody holds; after a lost answer it is another one."""
+        return await self.ask(
+            lambda engine: engine.claim_next(task=task, worker=worker, lease_s=lease_s),
+            f"claim for {worker}",
+        )
+
+    async def heartbeat(self, claim: Claim, lease_s: float | None = CLAIM_S) -> None:
+        """Have a claim last longer."""
+        key = claim.idempotency_key
+        await self.ask(lambda engine: engine.heartbeat(claim, lease_s=lease_s), f"keep up {key}")
+
+    async def complete(
+        self, case_id: str, item: int, value: object = None, *, attempt: int | None = None
+    ) -> None:
+        """Complete work for outside, with the attempt of a claim if somebody holds it."""
         _, is_answered = await self._ask(
-            lambda engine: engine.complete(case_id, item, value), f"complete {case_id}:{item}"
+            lambda engine: engine.complete(case_id, item, value, attempt=attempt),
+            f"complete {case_id}:{item}",
         )
         if is_answered:
             self._run.answered(case_id, COMPLETE, item)
 
-    async def fail(self, case_id: str, item: int, error: str, message: str = "") -> None:
+    async def fail(
+        self,
+        case_id: str,
+        item: int,
+        error: str,
+        message: str = "",
+        *,
+        attempt: int | None = None,
+    ) -> None:
         """Fail an attempt at work for outside."""
         await self.ask(
-            lambda engine: engine.fail(case_id, item, error, message), f"fail {case_id}:{item}"
+            lambda engine: engine.fail(case_id, item, error, message, attempt=attempt),
+            f"fail {case_id}:{item}",
         )
 
     async def send(
@@ -311,9 +338,12 @@ class Client:
         """Take work for done."""
         await self.ask(lambda engine: engine.skip(case_id, which, value), f"skip {case_id}:{which}")
 
-    async def release(self, case_id: str, which: str | int) -> None:
+    async def release(self, case_id: str, which: str | int, *, attempt: int | None = None) -> None:
         """Give started work back."""
-        await self.ask(lambda engine: engine.release(case_id, which), f"release {case_id}:{which}")
+        await self.ask(
+            lambda engine: engine.release(case_id, which, attempt=attempt),
+            f"release {case_id}:{which}",
+        )
 
     async def withdraw(self, case_id: str, task: str) -> None:
         """Cancel a task of a case."""

@@ -40,6 +40,7 @@ __all__ = [
     "no_message_lost_or_taken_twice",
     "nobody_stands_still",
     "nothing_done_before_it_is_written",
+    "one_holder_of_an_attempt",
     "one_owners_writes_only",
     "replay_equals_live",
 ]
@@ -81,6 +82,8 @@ class Ledger:
     def __init__(self, versions: Mapping[str, Version]) -> None:
         self.shadows: dict[str, Shadow] = {}
         self.acknowledged: dict[str, InputRow] = {}
+        #: Who was given work for outside, by case, item and attempt.
+        self.holders: dict[tuple[str, int, int], str] = {}
         #: Messages that clients were told are published, by id.
         self.published: dict[str, Published] = {}
         #: The ids of those that the store has forgotten, since they were kept for long.
@@ -168,6 +171,19 @@ def one_owners_writes_only(last: int, commit: Commit) -> str:
         f"input {commit.inputs[0].seq} of case {commit.case} was written by a process that knows"
         f" the case up to input {last}"
     )
+
+
+def one_holder_of_an_attempt(ledger: Ledger, commit: Commit) -> str:
+    """Nobody is given an attempt at work for outside that somebody else has or had."""
+    for lease in commit.leases:
+        key = commit.case, lease.item, lease.attempt
+        holder = ledger.holders.setdefault(key, lease.holder)
+        if holder != lease.holder:
+            return (
+                f"attempt {lease.attempt} at item {lease.item} of case {commit.case} is given to"
+                f" {lease.holder!r}, and was given to {holder!r}"
+            )
+    return ""
 
 
 def no_acknowledged_input_lost(
@@ -289,6 +305,8 @@ INVARIANTS: Final = (
     "no attempt made twice",
     "nothing done before it is written",
     "one owner's writes only",
+    "one holder of an attempt",
+    "work for outside is offered",
     "replay equals live state",
     "chain unbroken",
     "nobody stands still",

@@ -8,6 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 from knhk.call import Call
+from knhk.engine import Engine
+from knhk.engine.verifying import misplaced
 from knhk.errors import JournalError
 from knhk.journal import Commit, InputRow, Journal
 from knhk.model import INPUT_NAMES, US_PER_S
@@ -24,6 +26,7 @@ from knhk.testing.simulation.invariants import (
     no_message_lost_or_taken_twice,
     nobody_stands_still,
     nothing_done_before_it_is_written,
+    one_holder_of_an_attempt,
     one_owners_writes_only,
     replay_equals_live,
 )
@@ -254,7 +257,10 @@ class Run:
             if commit.inputs:
                 batch[commit.case] = commit.inputs[-1].seq
             self.breaks("chain unbroken", chain_unbroken(self.ledger, commit))
-            if self.broken is None:
+            if self._plan.engines == 1:  # what is beside the inputs has no fence against others
+                why = one_holder_of_an_attempt(self.ledger, commit)
+                self.breaks("one holder of an attempt", why)
+            if self.broken is None and commit.inputs:  # else another engine may have gone on
                 self._compare(process, commit.case)
 
     def acknowledged(self, process: Process, commits: Sequence[Commit]) -> None:
@@ -326,12 +332,20 @@ class Run:
         if self._store.has_forgotten:
             self._store.has_forgotten = False
             self.ledger.forget(stored)
+            self.ledger.holders.clear()
         for gone in set(self.ledger.shadows) - set(stored):
             del self.ledger.shadows[gone]
         self.breaks(
             "no acknowledged input lost",
             no_acknowledged_input_lost(self.ledger.acknowledged, stored),
         )
+
+    def _check_beside(self, engine: Engine, case: str) -> None:
+        """What is stored beside the inputs of a case is what it has."""
+        record = engine._journal.record(case)  # noqa: SLF001  that is what is tested
+        if record is not None:
+            why = misplaced(record, self.ledger.shadows[case].case)
+            self.breaks("work for outside is offered", f"case {case}: {why}" if why else "")
 
     def _check_rest(self) -> None:
         """What must be so once nothing moves."""
@@ -347,6 +361,8 @@ class Run:
                 self.breaks("nobody stands still", f"case {case} is stranded: {problem}")
             for case in self.ledger.shadows:
                 self._compare(process, case)
+                if self._plan.engines == 1:
+                    self._check_beside(process.engine, case)
         if not self.processes:
             self.breaks("nobody stands still", "there is no engine")
         self.breaks("nobody stands still", nobody_stands_still(self.ledger.shadows))
