@@ -409,7 +409,6 @@ class PostOffice:
         if self._is_alone and len(page) < LOOK_MAX:
             self._has_others = False
             self._names.update(letter.name for letter in page)
-            self._errands = {each: None for each in self._errands if each.name in self._names}
 
     async def _letters(self, name: str, key: str, after: Letter | None) -> Sequence[Letter]:
         asking = partial(self._journal.letters, name, key, after=after, limit=LOOK_MAX)

@@ -10,6 +10,7 @@ import pytest
 
 from knhk import CaseStatus, Engine
 from knhk.engine import Limits
+from knhk.engine.post import PostOffice
 from knhk.errors import (
     InputError,
     JournalConflict,
@@ -468,6 +469,26 @@ async def test_what_a_case_waits_for_is_told_when_no_kept_message_is_for_it(sour
             assert await engine.waits(f"w{number}") is None
         await engine.start("worker", case_id="w")
         assert await engine.waits("w") is not None
+
+
+async def test_what_a_case_waits_for_is_told_when_the_post_has_only_begun(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn, go = PostOffice._learn, anyio.Event()
+
+    async def learn_late(office: PostOffice) -> None:
+        await go.wait()
+        await learn(office)
+
+    monkeypatch.setattr(PostOffice, "_learn", learn_late)
+    async with Engine.open(resume=False) as engine:
+        await engine.deploy(source)
+        await engine.start("worker", case_id="w")
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(engine.waits, "w")
+                await anyio.wait_all_tasks_blocked()
+                go.set()
 
 
 # Signals
