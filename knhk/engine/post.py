@@ -54,7 +54,7 @@ ELSEWHERE_MAX: Final = 1_000
 NAMES_MAX: Final = 10_000
 #: The longest pause until it is looked whose time has come, and the shortest.
 SWEEP_MAX_S: Final = 86_400.0
-SWEEP_MIN_S: Final = 1.0
+SWEEP_MIN_S: Final = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -192,7 +192,8 @@ class PostOffice:
         """Give out letters to cases of this engine, as another one asks."""
         self._send(Errand(name, key, is_asked=True))
         await self.settled()
-        while self._in_hand and not self._is_closed:
+        given = set(self._in_hand)
+        while not (given.isdisjoint(self._in_hand) or self._is_closed):
             await self._heard()
 
     async def drop(self, letters: Sequence[str]) -> int:
@@ -408,7 +409,6 @@ class PostOffice:
         if self._is_alone and len(page) < LOOK_MAX:
             self._has_others = False
             self._names.update(letter.name for letter in page)
-            self._errands = {each: None for each in self._errands if each.name in self._names}
 
     async def _letters(self, name: str, key: str, after: Letter | None) -> Sequence[Letter]:
         asking = partial(self._journal.letters, name, key, after=after, limit=LOOK_MAX)

@@ -10,7 +10,15 @@ import pytest
 
 from knhk import CaseStatus, Engine
 from knhk.engine import Limits
-from knhk.errors import InputError, JournalConflict, LimitExceeded, UsageError
+from knhk.engine.post import PostOffice
+from knhk.errors import (
+    InputError,
+    JournalConflict,
+    LimitExceeded,
+    StoreAway,
+    StoreUnavailable,
+    UsageError,
+)
 from knhk.journal import Commit, InputRow, Journal, Letter, MemoryJournal
 from knhk.model import MESSAGE, SIGNAL
 from knhk.testing import VirtualClock
@@ -323,6 +331,39 @@ async def test_a_case_that_another_process_writes_to_is_let_go_of(source: Path) 
         assert 1 == len(await engine.messages())
 
 
+class Away(Lasting):
+    """A journal that may be away."""
+
+    is_away = False
+
+    def append(self, commits: Sequence[Commit]) -> None:
+        if self.is_away:
+            raise StoreUnavailable("the store cannot be reached; try again")
+        super().append(commits)
+
+
+async def test_a_message_that_is_published_while_the_store_goes_away_is_taken_once(
+    source: Path,
+) -> None:
+    journal = Away()
+    async with Engine.open(journal, patience_s=0.05) as engine:
+        await engine.deploy(source)
+        cases = [await engine.start("worker", case_id=case) for case in ("w1", "w2")]
+        journal.is_away = True
+        for _ in range(2):  # one that waits to be written, and one that is not begun
+            with pytest.raises(StoreAway):
+                await engine.publish("job", 1, id="j")
+        journal.is_away = False
+        with anyio.fail_after(10):
+            while not journal.receiver("j"):  # noqa: ASYNC110  the writer tries again
+                await anyio.sleep(0.01)
+
+        assert "w1" == await engine.publish("job", 1, id="j")
+
+        assert 1 == await cases[0].result()
+        assert CaseStatus.running is cases[1].status
+
+
 # How long
 
 
@@ -428,6 +469,26 @@ async def test_what_a_case_waits_for_is_told_when_no_kept_message_is_for_it(sour
             assert await engine.waits(f"w{number}") is None
         await engine.start("worker", case_id="w")
         assert await engine.waits("w") is not None
+
+
+async def test_what_a_case_waits_for_is_told_when_the_post_has_only_begun(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn, go = PostOffice._learn, anyio.Event()
+
+    async def learn_late(office: PostOffice) -> None:
+        await go.wait()
+        await learn(office)
+
+    monkeypatch.setattr(PostOffice, "_learn", learn_late)
+    async with Engine.open(resume=False) as engine:
+        await engine.deploy(source)
+        await engine.start("worker", case_id="w")
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(engine.waits, "w")
+                await anyio.wait_all_tasks_blocked()
+                go.set()
 
 
 # Signals
