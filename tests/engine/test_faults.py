@@ -25,6 +25,7 @@ from knhk.errors import JournalError, UnknownName
 from knhk.journal import Journal, SQLiteJournal
 from knhk.journal.postgres import PostgresJournal
 from knhk.model import COMPLETE, MESSAGE, START, CaseStatus
+from tests.engine import logged
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
@@ -64,39 +65,9 @@ workflow w(n: int) -> json
     return {a: a, b: b, c: c, ask: ask, said: said, rounds: rounds, f: f}
 """
 
-HANDLERS = """
-import os
-import time
-from pathlib import Path
-
-import anyio
-from knhk.engine import current_call
-
-LOG = Path(__file__).with_name("done.log")
-
-def note():
-    line = current_call().idempotency_key + "\\n"
-    file = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.write(file, line.encode())
-    os.fsync(file)
-    os.close(file)
-
-async def fetch(n: int) -> int:
-    await anyio.sleep(0.002)
-    note()
-    return n + 1
-
-def crunch(n: int) -> int:
-    time.sleep(0.002)
-    note()
-    return n * n
-
-async def shaky(n: int) -> int:
-    note()
-    if current_call().attempt == 1:
-        raise ConnectionError("the first attempt never works")
-    return n
-
+HANDLERS = (
+    logged.HANDLERS
+    + """
 async def doomed(n: int) -> int:
     note()
     if n % 4 == 3:
@@ -107,6 +78,7 @@ async def undo(n: int) -> int:
     note()
     return -n
 """
+)
 
 NURSERY = """
 import json

@@ -23,6 +23,7 @@ import pytest
 from knhk.errors import JournalError
 from knhk.journal import SQLiteJournal
 from knhk.model import COMPLETE, START, CaseStatus
+from tests.engine import logged
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
@@ -116,33 +117,9 @@ FAMILY_END = {
     "/e-7.1/t-1.1": "cancelled",
 }
 
-HANDLERS = """
-import os
-import time
-from pathlib import Path
-
-import anyio
-from knhk.engine import current_call
-
-LOG = Path(__file__).with_name("done.log")
-
-def note():
-    line = current_call().idempotency_key + "\\n"
-    file = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.write(file, line.encode())
-    os.fsync(file)
-    os.close(file)
-
-async def fetch(n: int) -> int:
-    await anyio.sleep(0.002)
-    note()
-    return n + 1
-
-def crunch(n: int) -> int:
-    time.sleep(0.002)
-    note()
-    return n * n
-
+HANDLERS = (
+    logged.HANDLERS
+    + """
 async def fails_first(n: int) -> int:
     note()
     if current_call().case.endswith(".1"):
@@ -156,13 +133,8 @@ async def pause(n: int) -> int:
 
 async def forever():
     await anyio.sleep_forever()
-
-async def shaky(n: int) -> int:
-    note()
-    if current_call().attempt == 1:
-        raise ConnectionError("the first attempt never works")
-    return n
 """
+)
 
 NURSERY = """
 import json
