@@ -24,7 +24,7 @@ from knhk.engine.facts import read_outcome
 from knhk.engine.failing import failure_of
 from knhk.engine.kin import TooDeep, ending_of, named, sub_case_id
 from knhk.engine.live import LiveCase
-from knhk.engine.payloads import fetched, joined, refers
+from knhk.engine.payloads import fetched, joined, referring, refers, with_payloads
 from knhk.engine.performer import SubWorkflow
 from knhk.engine.runtime import Opening, Runtime
 from knhk.engine.version import Version
@@ -239,13 +239,9 @@ class Cases:
 
     async def _with_payloads(self, stored: Stored) -> Stored:
         """What is stored of a case, with the payloads that its bodies refer to."""
-        bodies = [entry.body for entry in stored.inputs if refers(entry.body)]
-        if stored.snapshot is not None and refers(stored.snapshot.body):
-            bodies.append(stored.snapshot.body)
-        if not bodies:
+        if not referring(stored):
             return stored
-        payloads = await self._ask(fetched, self._journal, bodies)
-        return stored._replace(payloads=payloads)
+        return await self._ask(with_payloads, self._journal, stored)
 
     async def row(self, case_id: str) -> CaseRow:
         """The row of a case, or :class:`~knhk.errors.UnknownName`."""

@@ -27,9 +27,17 @@ from typing import Final, TypeAlias, final
 from blake3 import blake3
 
 from knhk.engine.facts import Payloads, decode_json, encode_json, encode_snapshot, whole
-from knhk.journal import Journal
+from knhk.journal import Journal, Stored
 
-__all__ = ["fetched", "joined", "put_away", "put_away_known", "refers"]
+__all__ = [
+    "fetched",
+    "joined",
+    "put_away",
+    "put_away_known",
+    "referring",
+    "refers",
+    "with_payloads",
+]
 
 #: What a body with references begins with. No other body does: ours have other keys.
 _MARK: Final = b'{"blobs":'
@@ -164,6 +172,19 @@ def fetched(journal: Journal, bodies: Iterable[bytes]) -> Payloads:
         more = {key for data in there.values() for key in _references(data)}
         wanted = more - found.keys() - wanted
     return found
+
+
+def referring(stored: Stored) -> list[bytes]:
+    """The bodies that have references, of what is stored of a case."""
+    bodies = [entry.body for entry in stored.inputs if refers(entry.body)]
+    if stored.snapshot is not None and refers(stored.snapshot.body):
+        bodies.append(stored.snapshot.body)
+    return bodies
+
+
+def with_payloads(journal: Journal, stored: Stored) -> Stored:
+    """What is stored of a case, with the payloads that its bodies refer to."""
+    return stored._replace(payloads=fetched(journal, referring(stored)))
 
 
 def _references(body: bytes) -> Iterable[bytes]:

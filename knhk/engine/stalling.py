@@ -32,8 +32,8 @@ from knhk.engine.callees import is_own
 from knhk.engine.catalogue import Catalogue, in_thread
 from knhk.engine.events import Event
 from knhk.engine.live import LiveCase, may_go_on
-from knhk.engine.payloads import fetched
-from knhk.engine.replaying import replay, revive
+from knhk.engine.payloads import with_payloads
+from knhk.engine.replaying import revive
 from knhk.engine.runtime import Runtime
 from knhk.errors import KnhkError, SnapshotError
 from knhk.journal import CaseRow, Journal, Stored
@@ -145,17 +145,14 @@ class Stalls:
     async def _revived(self, stored: Stored) -> Case:
         row = stored.row
         version = await self._catalogue.read_only(row.workflow, row.digest)
-        bodies = [entry.body for entry in stored.inputs]
-        if stored.snapshot is not None:
-            bodies.append(stored.snapshot.body)
-        payloads = await in_thread(self._journal, fetched, self._journal, bodies)
         try:
-            return revive(version, stored._replace(payloads=payloads))
+            whole = await in_thread(self._journal, with_payloads, self._journal, stored)
+            return revive(version, whole)
         except SnapshotError:
             rows = await in_thread(self._journal, self._journal.inputs, row.id)
-            bodies = [entry.body for entry in rows]
-            payloads = await in_thread(self._journal, fetched, self._journal, bodies)
-            return replay(version, row, rows, payloads)
+            stored = stored._replace(snapshot=None, inputs=rows)
+            whole = await in_thread(self._journal, with_payloads, self._journal, stored)
+            return revive(version, whole)
 
     # What both need
 
